@@ -1,0 +1,72 @@
+"""What a flow's logic can ask for. Imperative: the relay performs them in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from bustedwall.terms.facts import Fact
+from bustedwall.terms.leg import Leg
+from bustedwall.terms.losses import Losses
+
+
+class Depth(Enum):
+    """How far bytes must have gone before a `Flush` is answered."""
+
+    KERNEL = "kernel"
+    """Our kernel has accepted all of them."""
+    WIRE = "wire"
+    """None is unsent: each has left our host at least once (SIOCOUTQNSD is 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Connect the server leg. Answered by `Opened` or `DialFailed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send bytes to a leg, behind whatever still waits for it."""
+
+    leg: Leg
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Send a FIN to a leg behind its bytes; the leg is still read."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Say `Flushed` when all bytes given to a leg have come so far."""
+
+    leg: Leg
+    depth: Depth
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """End a leg with a RST now; what is still queued for it is lost."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class SetLoss:
+    """Make the kernel lose exactly this on a leg; the empty set heals it."""
+
+    leg: Leg
+    losses: Losses
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Record a fact. A command, so that a test can say which event caused which fact."""
+
+    fact: Fact
+
+
+Command = Dial | Send | Shut | Flush | Reset | SetLoss | Note

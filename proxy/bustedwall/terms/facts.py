@@ -1,0 +1,177 @@
+"""What is recorded: one stream of facts that journal, log and tests read.
+
+A fact says what was observed or decided, never what to do. `name` is the word in the journal;
+it is written out so that renaming a class does not rename a word that users search for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any, ClassVar
+
+from bustedwall.terms.leg import Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """The base of all facts."""
+
+    name: ClassVar[str]
+
+    def record(self) -> dict[str, Any]:
+        """Return the fact as plain data: its name, then its fields."""
+        plain = {"fact": self.name}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            plain[field.name] = value.value if isinstance(value, Enum) else value
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyListening(Fact):
+    """A proxy's door is open."""
+
+    name = "proxy-listening"
+    address: str
+    upstream: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptPaused(Fact):
+    """The kernel would not give us another descriptor; the door rests for a moment."""
+
+    name = "accept-paused"
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowAccepted(Fact):
+    """A client connected; the upstream is not yet dialled."""
+
+    name = "flow-accepted"
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressFailed(Fact):
+    """One address of the upstream could not be connected; the next one is tried."""
+
+    name = "address-failed"
+    address: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowOpened(Fact):
+    """Both legs are up."""
+
+    name = "flow-opened"
+    upstream: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFinished(Fact):
+    """The far end of a leg sent its FIN."""
+
+    name = "peer-finished"
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLost(Fact):
+    """A leg ended by RST, or by an error of our own kernel such as ETIMEDOUT."""
+
+    name = "peer-lost"
+    leg: Leg
+    error: str
+    """The errno's name. EPIPE: the RST came after the FIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFired(Fact):
+    """A rule's moment came."""
+
+    name = "rule-fired"
+    rule: str
+    passed_from_client: int
+    passed_from_server: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaultArmed(Fact):
+    """A step's damage took hold."""
+
+    name = "fault-armed"
+    rule: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEnded(Fact):
+    """A step's damage was taken back."""
+
+    name = "fault-ended"
+    rule: str
+    fault: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepMoot(Fact):
+    """A step came too late: the leg that it names had ended."""
+
+    name = "step-moot"
+    rule: str
+    fault: str
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class ResetSent(Fact):
+    """We ended a leg with a RST."""
+
+    name = "reset-sent"
+    leg: Leg
+    cause: str
+    """The rule, `peer` where the other leg's RST was passed on, or the limit that bit."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlushGaveUp(Fact):
+    """Bytes were still unsent when a RST could wait for them no longer; they are lost."""
+
+    name = "flush-gave-up"
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class LossSet(Fact):
+    """The kernel loses these segments of a leg from now on."""
+
+    name = "loss-set"
+    leg: Leg
+    losses: tuple[str, ...]
+    error: str | None = None
+    """The errno's name where the kernel refused; then nothing is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowClosed(Fact):
+    """Both legs are gone."""
+
+    name = "flow-closed"
+    from_client: int
+    """Bytes from the client that our kernel accepted for the server."""
+    from_server: int
+    discarded: int
+    """Bytes that were read and went nowhere, because their leg had ended."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFailed(Fact):
+    """A bug of ours ended the flow; the log has the traceback."""
+
+    name = "flow-failed"
+    error: str

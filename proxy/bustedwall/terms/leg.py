@@ -1,0 +1,19 @@
+"""The two TCP connections of a flow."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Leg(Enum):
+    """One of a flow's two connections, named by who is at its far end."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+    __hash__ = object.__hash__  # members are single; Enum's own hash is a Python call, on every lookup
+
+    @property
+    def other(self) -> Leg:
+        """The flow's other leg."""
+        return Leg.SERVER if self is Leg.CLIENT else Leg.CLIENT

@@ -1,0 +1,111 @@
+"""What every test stands on: a test that hangs or logs a failure fails, in seconds.
+
+pytest-twisted leaves both open. A Deferred that never fires hangs the run for ever, because the
+reactor's main loop swallows what pytest-timeout and Ctrl-C raise in it; so a test's Deferred gets a
+deadline of its own. And an error that nobody waits for is only logged; so a logged failure fails.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+
+import pytest
+from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+
+DEADLINE = 5.0
+
+PROGRAMS = {"nginx": "nginx", "redis": "redis-server", "postgresql": "psql", "tshark": "tshark", "curl": "curl"}
+"""What `.ci/run` installs for the marked tests."""
+
+_waiting: list[Deferred[object]] = []
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, with the reason, what this machine cannot run."""
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        pytest.skip("needs root; .ci/run runs it")
+    for marker in item.iter_markers("real"):
+        for program in marker.args:
+            if shutil.which(PROGRAMS[program]) is None and not shutil.which(f"/usr/sbin/{PROGRAMS[program]}"):
+                pytest.skip(f"needs {PROGRAMS[program]}; .ci/run installs and runs it")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let Ctrl-C end a test that waits in the reactor."""
+
+    def interrupt(*_: object) -> None:
+        session.shouldstop = "interrupted"
+        if not _waiting:
+            raise KeyboardInterrupt
+        from twisted.internet import reactor  # noqa: PLC0415 (pytest-twisted chooses the reactor first)
+
+        reactor.callFromThread(_waiting[-1].cancel)
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Give Twisted tests a deadline, and run the others outside the reactor's greenlet."""
+    test = pyfuncitem.obj
+    hypothesis = getattr(test, "hypothesis", None)
+    inner = hypothesis.inner_test if hypothesis else test
+    kind = getattr(inner, "_pytest_twisted_mark", None)
+    if kind is None:
+        assert not inspect.iscoroutinefunction(inner), "mark an async test with pytest_twisted.ensureDeferred"
+        test(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})
+        return True
+    from twisted.internet import reactor  # noqa: PLC0415 (as above)
+
+    marker = pyfuncitem.get_closest_marker("deadline")
+    seconds = marker.args[0] if marker else DEADLINE
+
+    @functools.wraps(inner)
+    def with_deadline(*args: object, **kwargs: object) -> Deferred[object]:
+        call = inner(*args, **kwargs) if kind == "async_test" else None
+        waiting = ensureDeferred(call) if call is not None else maybeDeferred(inner, *args, **kwargs)
+        _waiting.append(waiting)
+        waiting.addTimeout(seconds, reactor, onTimeoutCancel=lambda *_: pytest.fail(f"still waiting after {seconds} s"))
+        waiting.addBoth(lambda result: (_waiting.pop(), result)[1])
+        return waiting
+
+    with_deadline._pytest_twisted_mark = "inline_callbacks_test"  # type: ignore[attr-defined]  # pytest-twisted reads it
+    if hypothesis:
+        hypothesis.inner_test = with_deadline
+    else:
+        pyfuncitem.obj = with_deadline
+    return None
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """Fail a test that logs a failure, or leaves a timer or a descriptor in the reactor."""
+    from twisted.internet import reactor  # noqa: PLC0415 (as above)
+
+    readers = set(reactor.getReaders())
+    calls = {id(call) for call in reactor.getDelayedCalls()}
+    failures: list[LogEvent] = []
+
+    def observe(event: LogEvent) -> None:
+        if event.get("log_level") is LogLevel.critical:
+            failures.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    yield
+    gc.collect()  # an unhandled error in a Deferred is logged when the Deferred is collected
+    globalLogPublisher.removeObserver(observe)
+    left = [call for call in reactor.getDelayedCalls() if id(call) not in calls and call.active()]
+    for call in left:
+        call.cancel()
+    opened = {r for r in set(reactor.getReaders()) - readers if "_signals" not in type(r).__module__}
+    problems = [f"logged: {event.get('log_failure') or event}" for event in failures]
+    problems += [f"timer left: {call}" for call in left] + [f"reader left: {reader!r}" for reader in opened]
+    if problems:
+        pytest.fail("\n".join(problems))

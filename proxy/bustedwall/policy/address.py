@@ -1,0 +1,53 @@
+"""Where to listen and where to connect: `HOST:PORT`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+_SHAPE = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^\s:/@\[\]]+)):(?P<port>[0-9]{1,5})")
+_MOST = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host, by name or number, and a TCP port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Return the address that `HOST:PORT` or `[v6]:PORT` means; raises ValueError with a sentence for users."""
+        match = _SHAPE.fullmatch(text)
+        if match is None:
+            raise ValueError(_advice(text))
+        if int(match["port"]) > _MOST:
+            raise ValueError(f"the port is at most {_MOST}, got {match['port']}")
+        if match["v6"] is not None:
+            return cls(_checked(ipaddress.IPv6Address, match["v6"], "an IPv6 address"), int(match["port"]))
+        host = match["host"]
+        if re.fullmatch(r"[0-9.]+", host):
+            host = _checked(ipaddress.IPv4Address, host, "an IPv4 address")
+        return cls(host, int(match["port"]))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _checked(kind: type[ipaddress.IPv4Address | ipaddress.IPv6Address], text: str, name: str) -> str:
+    try:
+        kind(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not {name}") from None
+    return text
+
+
+def _advice(text: str) -> str:
+    if re.fullmatch(r"[0-9a-fA-F:]*::?[0-9a-fA-F:]*:[0-9]+", text) and text.count(":") > 1:
+        host, _, port = text.rpartition(":")
+        return f"an IPv6 address needs brackets: did you mean '[{host}]:{port}'?"
+    if re.fullmatch(r":[0-9]+", text):
+        return f"which host? Did you mean '127.0.0.1{text}' or '0.0.0.0{text}'?"
+    return f"expected HOST:PORT such as 127.0.0.1:8080, got '{text}'"

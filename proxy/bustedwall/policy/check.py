@@ -1,0 +1,109 @@
+"""Hold a document against a model and tell each mistake in our words at its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from bustedwall.policy.problem import Problem
+from bustedwall.policy.scalars import shown
+from bustedwall.policy.shape import choices_of, keys_at, model_at, unit_of
+from bustedwall.policy.source import Document, Path
+from bustedwall.policy.steps import StepModel
+from bustedwall.policy.words import either, nearest, suggestion
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_WANTED = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+"""By pydantic's error type: what should stand here."""
+
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def check(model: type[Model], document: Document, muted: Iterable[Path] = ()) -> tuple[Model | None, list[Problem]]:
+    """Return the document as the model, or None and its mistakes; those at or below a muted path are known already."""
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as error:
+        known = tuple(muted)
+        found = [
+            _problem(model, document, details)
+            for details in error.errors(include_url=False)
+            if not any(details["loc"][: len(path)] == path for path in known)
+        ]
+        return None, found
+
+
+def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) -> Problem:
+    loc = error["loc"]
+    match error["type"]:
+        case "missing":
+            return _missing(model, document, loc)
+        case "extra_forbidden":
+            return _unknown(model, document, loc)
+        case kind if kind in _BOUNDS:
+            key, words = _BOUNDS[kind]
+            bound = f"{error['ctx'][key]:g}{unit_of(keys_at(model, loc[:-1]).get(str(loc[-1])))}"
+            return document.problem(loc, f"this must be {words} {bound}")
+        case _:
+            message, hint = _wording(error)
+            # A key of a mapping that is itself wrong has `[key]` behind it.
+            return document.problem(loc, message, hint, at_key=loc[-1:] == ("[key]",))
+
+
+def _wording(error: ErrorDetails) -> tuple[str, str]:
+    got = shown(error["input"])
+    match error["type"]:
+        case "enum" | "literal_error":
+            expected = error["ctx"]["expected"]
+            allowed = re.findall(r"'([^']*)'", expected) or [expected]
+            hint = "a parameter must be the whole value" if "$" in got else nearest(str(error["input"]), allowed)
+            return f"expected {either(allowed)}, got {got}", hint
+        case "string_type":
+            return f"expected text, got {got}", f'write "{got}"' if isinstance(error["input"], int | float) else ""
+        case "too_short" | "string_too_short":
+            return "this must not be empty", ""
+        case kind if kind in _WANTED:
+            return f"expected {_WANTED[kind]}, got {got}", ""
+        case _:
+            return error["msg"], ""
+
+
+def _missing(model: type[BaseModel], document: Document, loc: Path) -> Problem:
+    holder, key = loc[:-1], str(loc[-1])
+    options = choices_of(keys_at(model, holder).get(key))
+    hint = f"{key}: {either(options)}" if options else ""
+    if isinstance(document.at(holder), dict):
+        return document.problem(holder, f"missing required key '{key}'", hint)
+    # A short form, or a bare word.
+    if options and key in ("from", "to"):
+        hint = "add " + either(f"'{key} {option}'" for option in options)
+    return document.problem(holder, f"'{key}' is missing", hint)
+
+
+def _unknown(model: type[BaseModel], document: Document, loc: Path) -> Problem:
+    key = str(loc[-1])
+    hint = suggestion(key, keys_at(model, loc[:-1]))
+    if model_at(model, loc[:-1]) is StepModel:
+        return document.problem(loc, f"unknown step '{key}'", hint, at_key=True)
+    if loc in document.places:
+        return document.problem(loc, f"unknown key '{key}'", hint, at_key=True)
+    # From a short form: `reset: client from server`.
+    return document.problem(loc, f"'{key}' has no meaning here", hint)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bustedwall.policy.address import Address
+from bustedwall.policy.load import Config, load_config, load_policy
+from bustedwall.policy.problem import PolicyError
+
+CONFIG = """\
+version: 1
+proxies:
+  - name: web
+    listen: 127.0.0.1:0
+    upstream: "[::1]:80"
+    policies: [slow-link, ./mine.yaml]
+"""
+MINE = "version: 1\nname: mine\nsummary: s\nrules:\n  - {name: r, do: [heal]}\n"
+
+
+def load(tmp_path: Path, text: str = CONFIG) -> Config:
+    (tmp_path / "mine.yaml").write_text(MINE)
+    (tmp_path / "config.yaml").write_text(text)
+    return load_config(tmp_path / "config.yaml")
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(PolicyError) as caught:
+        load_config(path)
+    return str(caught.value)
+
+
+def test_a_proxy_has_its_door_and_its_upstream(tmp_path: Path) -> None:
+    (proxy,) = load(tmp_path).proxies
+    assert (proxy.name, proxy.listen, proxy.upstream) == ("web", Address("127.0.0.1", 0), Address("::1", 80))
+
+
+def test_a_proxy_has_the_rules_of_all_its_policies_in_order(tmp_path: Path) -> None:
+    (proxy,) = load(tmp_path).proxies
+    assert [rule.name for rule in proxy.rules] == ["slow-link/delay-both-ways", "mine/r"]
+
+
+def test_a_policy_file_is_found_from_the_configs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert load(tmp_path).proxies
+
+
+def test_without_journal_and_time_scale_there_is_none_and_one(tmp_path: Path) -> None:
+    config = load(tmp_path)
+    assert (config.journal, config.time_scale) == (None, 1.0)
+
+
+def test_a_journals_path_stays_as_it_was_written(tmp_path: Path) -> None:
+    assert load(tmp_path, f"journal: run.jsonl\ntime_scale: 100\n{CONFIG}").journal == Path("run.jsonl")
+
+
+def test_a_policy_may_be_used_by_two_proxies(tmp_path: Path) -> None:
+    config = load(tmp_path, CONFIG + CONFIG.split("proxies:\n")[1].replace("web", "other"))
+    assert config.proxies[0].rules == config.proxies[1].rules
+
+
+def test_a_file_and_a_library_policy_of_the_same_name_do_not_go_together(tmp_path: Path) -> None:
+    (tmp_path / "slow-link.yaml").write_text(MINE.replace("mine", "slow-link"))
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("mine", "slow-link"))
+    assert "this proxy has policy 'slow-link' already" in refused(tmp_path / "config.yaml")
+
+
+def test_mistakes_of_a_config_and_of_its_policy_files_are_told_together(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(MINE.replace("heal", "heel"))
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("listen", "lisen"))
+    told = refused(tmp_path / "config.yaml")
+    assert "did you mean 'listen'?" in told
+    assert "did you mean 'heal'?" in told
+
+
+def test_a_missing_config_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    assert refused(path) == f"{path}: error: cannot read this file: No such file or directory"
+
+
+def test_a_folder_is_no_config(tmp_path: Path) -> None:
+    assert refused(tmp_path).endswith("cannot read this file: Is a directory")
+
+
+def test_a_file_that_is_not_utf_8_is_told_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"version: 1\nname: \xff\n")
+    assert refused(tmp_path / "x.yaml").endswith("line 2 is not UTF-8 text")
+
+
+def test_an_endless_file_is_refused() -> None:
+    assert refused(Path("/dev/zero")).endswith("this file is larger than 1048576 bytes")
+
+
+def test_a_policy_file_alone_says_what_it_is_about(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(MINE + "symptom: {client: [send: ok], faithful: exact}\ncure: c\n")
+    policy = load_policy(tmp_path / "mine.yaml")
+    assert policy.symptom is not None
+    assert (policy.summary, policy.symptom.client, policy.cure) == ("s", [{"send": "ok"}], "c")

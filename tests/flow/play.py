@@ -1,0 +1,52 @@
+"""A conversation with a flow, written down and compared as text.
+
+    play(
+        Flow(rules),
+        (0.0, Opened(), []),
+        (1.0, Passed(SERVER, 5), [Reset(CLIENT)]),
+    )
+
+Each line is a time, an event, and the commands expected; facts are left out unless `facts=True`.
+A failure shows the whole conversation as a diff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bustedwall.faults import registry
+from bustedwall.flow.flow import Flow
+from bustedwall.policy.rules import Arm, Rule, Step, Trigger
+from bustedwall.terms.commands import Command, Note
+from bustedwall.terms.events import Event
+from bustedwall.terms.leg import Leg
+
+CLIENT, SERVER = Leg.CLIENT, Leg.SERVER
+
+Line = tuple[float, Event, Sequence[Command]]
+
+
+def play(flow: Flow, *lines: Line, facts: bool = False) -> None:
+    """Hold the conversation; fail with both versions of it if they differ."""
+    expected, actual = [], []
+    for now, event, commands in lines:
+        said = [c for c in flow.handle(event, now) if facts or not isinstance(c, Note)]
+        expected += _spoken(now, event, commands)
+        actual += _spoken(now, event, said)
+    assert actual == expected
+
+
+def _spoken(now: float, event: Event, commands: Sequence[Command]) -> list[str]:
+    return [f">> {now:g} {event}", *(f"<<   {command}" for command in commands)]
+
+
+def arm(fault: str, *, span: float | None = None, **options: object) -> Arm:
+    """Return a step from a fault's short form, `reset client` or `latency 1s from server`, and options."""
+    word, _, rest = fault.partition(" ")
+    kind = registry()[word]
+    return Arm(kind.model_validate(kind.long_form(rest) | options), span)
+
+
+def rule(when: Trigger, *steps: Step, name: str = "test/rule") -> Rule:
+    """Return a rule."""
+    return Rule(name, when, steps)

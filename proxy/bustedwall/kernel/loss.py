@@ -1,0 +1,43 @@
+"""Make the kernel lose all segments of one socket, one way or both, without privilege.
+
+From the peer: IP_MINTTL (IPv6: IPV6_MINHOPCOUNT) 255 makes the kernel discard every arriving segment
+whose TTL is lower before TCP sees it; Linux sends with 64. No ACK goes out. RFC 5082 is what the
+option is for.
+To the peer: an IP record-route option of length 8 with its pointer at 4 (RFC 791 §3.1). Our kernel
+fills the slot and moves the pointer to 8, where a slot would need 4 more bytes: malformed, so the
+next IP stack discards the segment and answers ICMP parameter problem. IPv6: a segment-routing header
+with no segments left (RFC 8754), which hosts with seg6_enabled=0, the default, discard silently.
+Both are one setsockopt, healed by another, and gone with the descriptor.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from bustedwall.terms.losses import Losses, Way
+
+IP_MINTTL = 21
+IPV6_MINHOPCOUNT = 73
+IPV6_RTHDR = 57
+
+_ONLY_NEIGHBOURS = 255
+_ANY_DISTANCE = 0
+_MALFORMED_RECORD_ROUTE = bytes([7, 8, 4, 0, 0, 0, 0, 0])
+_NO_SEGMENTS_LEFT = bytes([0, 2, 4, 0, 0, 0, 0, 0])
+
+
+def apply_losses(sock: socket.socket, losses: Losses) -> None:
+    """Lose exactly these segments of a connected socket from now on; the empty set heals it.
+
+    What was received before stays readable. Raises OSError if the kernel refuses.
+    """
+    ways = {loss.way for loss in losses}
+    peer = sock.getpeername()[0]
+    if sock.family == socket.AF_INET or peer.startswith("::ffff:"):
+        sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, _MALFORMED_RECORD_ROUTE if Way.TO in ways else b"")
+    else:
+        hops = _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, hops)
+        route = _NO_SEGMENTS_LEFT + socket.inet_pton(socket.AF_INET6, peer.partition("%")[0])
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RTHDR, route if Way.TO in ways else b"")

@@ -1,0 +1,169 @@
+"""Connect a flow's upstream: resolve the name, try every address in turn."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IHostResolution, IReactorPluggableNameResolver, IResolutionReceiver
+from zope.interface import implementer
+
+from bustedwall.kernel.endings import errno_name
+from bustedwall.policy.address import Address
+
+if TYPE_CHECKING:
+    from bustedwall.relay.tcpflow import TcpFlow
+
+Target = tuple[int, tuple[Any, ...], str]
+"""Address family, what connect(2) takes, and how to show it."""
+
+_UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY)
+_CONNECTED = (0, errno.EISCONN)
+
+
+class Upstream:
+    """Where a proxy's flows go; a host name is resolved anew for each of them."""
+
+    def __init__(self, reactor: IReactorPluggableNameResolver, address: Address) -> None:
+        self.address = address
+        self._reactor = reactor
+        self._literal: Sequence[Target] | None = None
+        if isIPAddress(address.host):
+            self._literal = (_target(IPv4Address("TCP", address.host, address.port)),)
+        elif isIPv6Address(address.host):
+            self._literal = (_target(IPv6Address("TCP", address.host, address.port)),)
+
+    def targets(self) -> Sequence[Target] | Deferred[Sequence[Target]]:
+        """Return the addresses to try, in the resolver's order; none if the name is not known."""
+        if self._literal is not None:
+            return self._literal
+        answer = _Answer()
+        self._reactor.nameResolver.resolveHostName(answer, self.address.host, self.address.port)
+        return answer.complete
+
+
+def _target(address: IAddress) -> Target:
+    if isinstance(address, IPv4Address):
+        return socket.AF_INET, (address.host, address.port), f"{address.host}:{address.port}"
+    assert isinstance(address, IPv6Address)
+    host, _, scope = address.host.partition("%")
+    scope_id = socket.if_nametoindex(scope) if scope else address.scopeID or 0
+    where = (host, address.port, address.flowInfo, scope_id)
+    return socket.AF_INET6, where, f"[{address.host}]:{address.port}"
+
+
+@implementer(IResolutionReceiver)
+class _Answer:
+    """Collects what the resolver finds."""
+
+    def __init__(self) -> None:
+        self.complete: Deferred[Sequence[Target]] = Deferred()
+        self._targets: list[Target] = []
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N802, N803 (Twisted's names)
+        """Do nothing: a resolution is not cancelled."""
+
+    def addressResolved(self, address: IAddress) -> None:  # noqa: N802 (Twisted's name)
+        """Take one address."""
+        self._targets.append(_target(address))
+
+    def resolutionComplete(self) -> None:  # noqa: N802 (Twisted's name)
+        """Hand all addresses over."""
+        self.complete.callback(self._targets)
+
+
+class Dialling:
+    """The dialling of one flow."""
+
+    __slots__ = ("_flow", "_sock", "_target", "_targets")
+
+    def __init__(self, flow: TcpFlow) -> None:
+        self._flow: TcpFlow | None = flow
+        self._targets: Iterator[Target] = iter(())
+        self._target: Target | None = None
+        self._sock: socket.socket | None = None
+
+    def start(self) -> None:
+        """Find out the addresses and try the first."""
+        assert self._flow is not None
+        targets = self._flow.proxy.upstream.targets()
+        if isinstance(targets, Deferred):
+            targets.addCallback(self._resolved)
+        else:
+            self._targets = iter(targets)
+            self._try_next()
+
+    def cancel(self) -> None:
+        """Stop; the flow is not told anything any more."""
+        flow, self._flow = self._flow, None
+        if self._sock is not None:
+            assert flow is not None
+            flow.poller.forget(self._sock.fileno())
+            self._sock.close()
+
+    def _resolved(self, targets: Sequence[Target]) -> None:
+        flow = self._flow
+        if flow is None:
+            return
+        if not targets:
+            flow.address_failed(str(flow.proxy.upstream.address), "host name not found")
+        self._targets = iter(targets)
+        flow.poller.guard(flow, self._try_next)
+
+    def _try_next(self) -> None:
+        flow = self._flow
+        assert flow is not None
+        for target in self._targets:
+            family, where, shown = target
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            except OSError as error:
+                flow.address_failed(shown, errno_name(error.errno))
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            error_number = sock.connect_ex(where)
+            if error_number == errno.EINPROGRESS:
+                error_number = sock.connect_ex(where)  # on loopback it is done by now
+            if error_number in _CONNECTED:
+                flow.open(sock, shown, watched=False)
+                return
+            if error_number in _UNDER_WAY:
+                self._sock, self._target = sock, target
+                flow.poller.watch(sock.fileno(), self)
+                return
+            sock.close()
+            flow.address_failed(shown, errno_name(error_number))
+        flow.dial_failed()
+
+    # ---- Watcher
+
+    def on_event(self, events: int) -> None:
+        """Ask the kernel how the connect went; an event may be a stale one, so nothing is read from it."""
+        flow, sock, target = self._flow, self._sock, self._target
+        assert flow is not None
+        assert sock is not None
+        assert target is not None
+        error_number = sock.connect_ex(target[1])
+        if error_number in _UNDER_WAY:
+            return
+        self._sock = None
+        if error_number in _CONNECTED:
+            flow.open(sock, target[2], watched=True)
+            return
+        flow.poller.forget(sock.fileno())
+        sock.close()
+        flow.address_failed(target[2], errno_name(error_number))
+        self._try_next()
+
+    def on_turn(self) -> None:
+        """Do nothing: a dialling asks for no turns."""
+
+    def on_failure(self) -> None:
+        """End the flow."""
+        if self._flow is not None:
+            self._flow.on_failure()

@@ -1,0 +1,305 @@
+"""A flow's socket as source: bytes in, nothing decided.
+
+As destination a leg is an `Outlet`. As source it is read within its `credit`; what is read goes, by
+`look`, to the flow's logic or straight to the peer's socket, copied or spliced.
+
+A reset is told once, by the first call that meets it, and after it reads return 0 like a clean end
+of file. So the first error marks the leg `gone`; what had arrived before is still read to its end,
+and only then the RST takes its place behind those bytes.
+
+A call of the flow may end it, and then this leg is dead and has no flow and no peer any more: after
+each such call a method returns or looks at `dead` first.
+
+`credit` is counted down by what is read and `moved` up by what the other socket has accepted; the
+difference, `owed`, waits in the destination. `told` is how much of `moved` the flow's logic knows of:
+bytes that it sent itself it knows at once, the others it is told before any other event. The two
+kinds never wait together, because a leg is not read while bytes of it wait.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from bustedwall.relay.outlet import SPLICE, Outlet, pipes
+from bustedwall.relay.pipes import SIZE as PIPE
+from bustedwall.relay.poller import ERR, FINISHING, IN, OUT, READABLE
+from bustedwall.terms.events import Arrived
+from bustedwall.terms.items import Bytes
+from bustedwall.terms.leg import Leg
+
+if TYPE_CHECKING:
+    from bustedwall.relay.tcpflow import TcpFlow
+
+UNLIMITED = 1 << 59
+"""Credit that no flow uses up, in an int that is still quick to subtract from."""
+
+_CHUNK = 1 << 18
+"""Bytes per read; measured on loopback, 256 KiB moved 3.9 GB/s, 64 KiB 3.4 and 16 KiB 1.5."""
+
+_ROUNDS = 8
+"""Reads in a row before other flows have their turn."""
+
+_SPLICE_AFTER = 3
+"""Full reads in a row after which a direction is spliced; for small messages splice costs more."""
+
+_COPY_AFTER = 9
+"""Small splices in a row after which it is copied again."""
+
+_SMALL = 1 << 14
+
+_buffer = memoryview(bytearray(_CHUNK))
+"""Shared by all legs: nothing stays in it between two calls."""
+
+
+class TcpLeg(Outlet):
+    """A connected socket, as source of one direction and destination of the other."""
+
+    __slots__ = (
+        "credit",
+        "eof",
+        "full",
+        "look",
+        "moved",
+        "name",
+        "owed",
+        "queued",
+        "ready",
+        "splicing",
+        "told",
+    )
+
+    def __init__(self, flow: TcpFlow, name: Leg, sock: socket.socket) -> None:
+        super().__init__(flow, sock)
+        self.name = name
+        self.look = False
+        self.credit = 0  # until the flow is open
+        self.moved = self.told = self.owed = 0
+        self.ready = 0
+        """Events that were not followed up, because the leg could not be read then."""
+        self.queued = False
+        """A turn has been asked for."""
+        self.eof = False
+        """The peer's FIN has been read."""
+        self.full = 0
+        """Full reads in a row, or small splices in a row."""
+        self.splicing = False
+
+    # ---- Watcher
+
+    def on_event(self, events: int) -> None:
+        """Write what waits, then read what there is."""
+        if events & ERR:
+            self.flow.check_error(self)
+            if self.dead:
+                return
+        if events & OUT and self.blocked:
+            self.drain()
+            if self.dead:
+                return
+        if events & READABLE and not self.eof:
+            self.ready |= events
+            self.read_on()
+
+    def on_turn(self) -> None:
+        """Read on where it was left."""
+        self.queued = False
+        if not self.dead:
+            self.read_on()
+
+    def on_failure(self) -> None:
+        """End the flow."""
+        self.flow.on_failure()
+
+    # ---- Outlet
+
+    def broken(self, error: OSError) -> None:
+        """Note that the connection is dead; what had arrived is still to be read."""
+        self.flow.lose(self, error.errno)
+
+    def drained(self) -> None:
+        """Let the flow go on."""
+        self.flow.drained(self)
+
+    # ---- source
+
+    def resume(self) -> None:
+        """Ask for a turn if there is something to read."""
+        if self.ready and not self.queued:
+            self.queued = True
+            self.flow.poller.later(self)
+
+    def read_on(self) -> None:
+        """Move what there is, by the way that suits it, if there may be something and it may be read."""
+        events = self.ready
+        if not events or not self.credit or self.peer.blocked:
+            return
+        self.ready = 0
+        if self.peer.dead or self.peer.gone:
+            self._throw_away(events)
+        elif self.look:
+            self._show(events)
+        elif self.splicing:
+            self._splice(events)
+        else:
+            self._copy(events)
+
+    def _pause(self, events: int) -> None:
+        """Remember that there is more, for when the leg may be read again."""
+        self.ready = events | IN
+        if self.credit and not self.peer.blocked:
+            self.resume()
+
+    def _copy(self, events: int) -> None:  # noqa: C901, PLR0911 (the byte path: one loop, every way out in sight)
+        peer, recv_into, send = self.peer, self.sock.recv_into, self.peer.sock.send
+        for _ in range(_ROUNDS):
+            limit = min(_CHUNK, self.credit)
+            try:
+                count = recv_into(_buffer, limit)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lose(error)
+                return
+            if not count:
+                self._finish()
+                return
+            self.credit -= count
+            try:
+                sent = send(_buffer[:count])
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                self.flow.discarded += count
+                self.ready = events | IN
+                peer.broken(error)
+                return
+            self.moved += sent
+            if sent < count:
+                self.owed = count - sent
+                peer.keep(bytes(_buffer[sent:count]))
+                self.ready = events | IN
+                return
+            if not self.credit:
+                self.ready = events | IN
+                self.flow.tell(None)
+                return
+            if count < limit:
+                self.full = 0
+                if not events & FINISHING:
+                    return
+            elif limit == _CHUNK:
+                self.full += 1
+                if self.full > _SPLICE_AFTER:
+                    self.splicing, self.full = True, 0
+                    self._splice(events)
+                    return
+        self._pause(events)
+
+    def _splice(self, events: int) -> None:  # noqa: C901, PLR0911 (as above)
+        peer = self.peer
+        pipe = pipes.borrow()
+        if pipe is None:
+            self.splicing, self.full = False, -1000  # no pipe to be had: try again much later
+            self._copy(events)
+            return
+        outlet, inlet = pipe
+        for _ in range(_ROUNDS):
+            try:
+                count = os.splice(self.fd, inlet, min(PIPE, self.credit), flags=SPLICE)
+            except BlockingIOError:
+                pipes.give_back(pipe)
+                return
+            except OSError as error:
+                pipes.give_back(pipe)
+                self._lose(error)
+                return
+            if not count:
+                pipes.give_back(pipe)
+                self._finish()
+                return
+            self.credit -= count
+            try:
+                sent = os.splice(outlet, peer.fd, count, flags=SPLICE)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                pipes.destroy(pipe)
+                self.flow.discarded += count
+                self.ready = events | IN
+                peer.broken(error)
+                return
+            self.moved += sent
+            if sent < count:
+                self.owed = peer.piped = count - sent
+                peer.pipe, peer.blocked = pipe, True
+                self.ready = events | IN
+                return
+            if not self.credit:
+                pipes.give_back(pipe)
+                self.ready = events | IN
+                self.flow.tell(None)
+                return
+            self.full = self.full + 1 if count < _SMALL else 0
+            if self.full > _COPY_AFTER:
+                self.splicing, self.full = False, 0
+                break
+        pipes.give_back(pipe)
+        self._pause(events)
+
+    def _show(self, events: int) -> None:
+        """Give each chunk to the flow's logic, which says what becomes of it."""
+        for _ in range(_ROUNDS):
+            if not self.look or not self.credit or self.peer.blocked:
+                break
+            limit = min(_CHUNK, self.credit)
+            try:
+                data = self.sock.recv(limit)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lose(error)
+                return
+            if not data:
+                self._finish()
+                return
+            self.flow.tell(Arrived(self.name, Bytes(data)))
+            if self.dead or (len(data) < limit and not events & FINISHING):
+                return
+        self._pause(events)
+
+    def _throw_away(self, events: int) -> None:
+        """Read what nobody is there to get."""
+        for _ in range(_ROUNDS):
+            try:
+                count = self.sock.recv_into(_buffer)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lose(error)
+                return
+            if not count:
+                self._finish()
+                return
+            self.flow.discarded += count
+        self._pause(events)
+
+    def _finish(self) -> None:
+        """Read 0: the FIN, or, on a leg that is gone, the end of what had arrived before."""
+        if self.gone:
+            self.flow.bury(self)
+        else:
+            self.eof = True
+            self.flow.finish(self)
+
+    def _lose(self, error: OSError) -> None:
+        """Meet the error that ended the connection; the kernel gives it only after all that had arrived."""
+        self.broken(error)
+        if not self.dead:
+            self.flow.bury(self)
+
+    @property
+    def done(self) -> bool:
+        """Tell whether nothing more can happen here: closed, or a FIN both ways."""
+        return self.dead or (self.eof and self.shut)

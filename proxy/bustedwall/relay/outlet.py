@@ -1,0 +1,160 @@
+"""A flow's socket as destination: it takes bytes until the kernel takes no more, and keeps the rest.
+
+While it is `blocked` its source is not read, which is how backpressure gets through; what is kept is
+bounded by what one read, one pipe or one stage can hold.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bustedwall.kernel.endings import shut
+from bustedwall.relay.pipes import Pipe, Pipes
+from bustedwall.terms.commands import Depth
+
+if TYPE_CHECKING:
+    from bustedwall.relay.leg import TcpLeg
+    from bustedwall.relay.tcpflow import TcpFlow
+
+SPLICE = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
+"""Never SPLICE_F_MORE: it held the last bytes back for 207 ms in spite of TCP_NODELAY."""
+
+pipes = Pipes()
+
+
+class Outlet(ABC):
+    """The writing half of a leg; `flow` and `peer` are gone once the flow is closed."""
+
+    __slots__ = (
+        "blocked",
+        "dead",
+        "fd",
+        "flow",
+        "flush",
+        "gone",
+        "peer",
+        "pending",
+        "pipe",
+        "piped",
+        "shut",
+        "shut_due",
+        "sock",
+    )
+
+    def __init__(self, flow: TcpFlow, sock: socket.socket) -> None:
+        self.flow: TcpFlow = flow
+        self.peer: TcpLeg  # unset until the flow is open
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.pending: deque[bytes | memoryview] | None = None
+        self.pipe: Pipe | None = None
+        self.piped = 0
+        self.blocked = False
+        """The kernel took less than it was given; the rest is in `pipe`, then `pending`."""
+        self.shut_due = self.shut = False
+        self.flush: Depth | None = None
+        self.gone = False
+        """The connection is dead; what arrived before is still being read."""
+        self.dead = False
+        """The socket is closed."""
+
+    @abstractmethod
+    def broken(self, error: OSError) -> None:
+        """Deal with an error of the connection that a write has met."""
+
+    @abstractmethod
+    def drained(self) -> None:
+        """Go on: nothing waits any more."""
+
+    def keep(self, data: bytes | memoryview) -> None:
+        """Keep bytes that the kernel did not take."""
+        if self.pending is None:
+            self.pending = deque()
+        self.pending.append(data)
+        self.blocked = True
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, behind those that wait."""
+        if self.dead or self.gone:
+            self.flow.discarded += len(data)
+            return
+        source = self.peer
+        source.told += len(data)
+        sent = 0
+        if not self.blocked:
+            try:
+                sent = self.sock.send(data)
+            except BlockingIOError:
+                pass  # the kernel takes nothing now: all of it is kept
+            except OSError as error:
+                self.flow.discarded += len(data)
+                self.broken(error)
+                return
+        source.moved += sent
+        if sent < len(data):
+            source.owed += len(data) - sent
+            self.keep(memoryview(data)[sent:])
+
+    def drain(self) -> None:
+        """Write until nothing waits or the kernel takes no more."""
+        try:
+            while self.piped:
+                assert self.pipe is not None
+                sent = os.splice(self.pipe[0], self.fd, self.piped, flags=SPLICE)
+                self.piped -= sent
+                self._accepted(sent)
+            if self.pipe is not None:
+                pipes.give_back(self.pipe)
+                self.pipe = None
+            while self.pending:
+                data = self.pending[0]
+                sent = self.sock.send(data)
+                self._accepted(sent)
+                if sent < len(data):
+                    self.pending[0] = memoryview(data)[sent:]
+                else:
+                    self.pending.popleft()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.broken(error)
+            return
+        self.blocked, self.pending = False, None
+        self.drained()
+
+    def _accepted(self, count: int) -> None:
+        self.peer.owed -= count
+        self.peer.moved += count
+
+    def finish(self) -> None:
+        """Send a FIN, behind the bytes that wait."""
+        if self.blocked:
+            self.shut_due = True
+        elif not (self.dead or self.gone):
+            self.shut_due, self.shut = False, True
+            shut(self.sock)
+
+    def close(self, end: Callable[[socket.socket], None]) -> None:
+        """Close the socket by `end`; what waited to be written is lost, and counted."""
+        if self.dead:
+            return
+        self.dead = True
+        self.give_up_output()
+        self.flow.poller.forget(self.fd)
+        end(self.sock)
+
+    def give_up_output(self) -> None:
+        """Throw away what waits to be written."""
+        if self.blocked:
+            self.flow.discarded += self.piped + sum(map(len, self.pending or ()))
+            if self.pipe is not None:
+                pipes.destroy(self.pipe)
+                self.pipe = None
+            self.peer.owed = self.piped = 0
+            self.pending = None
+            self.blocked = False

@@ -1,0 +1,193 @@
+"""The data plane's event loop: one epoll, nested in the reactor as a single descriptor.
+
+Each socket is registered once, edge-triggered, for all it can do; nothing is ever modified, so a
+byte costs a read and a write and no epoll_ctl. Twisted's own transports would hide the errno of a
+RST, read ahead (FIN or RST is decided by unread bytes) and cost two to three times more.
+
+Edge-triggered means that what is not done at an event is not announced again: a watcher that stops
+before the kernel says EAGAIN has to come back by `later`.
+
+Doors, the listening sockets, are level-triggered and come last in each batch: a descriptor that was
+closed in the batch can then be reused only after its stale events are dealt with.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.interfaces import (
+    IReactorFDSet,
+    IReactorPluggableNameResolver,
+    IReactorThreads,
+    IReactorTime,
+    IReadDescriptor,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+IN = select.EPOLLIN
+OUT = select.EPOLLOUT
+ERR = select.EPOLLERR
+READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+"""Events after which a read does not come back empty-handed."""
+FINISHING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+"""Events after which a short read is not the last one."""
+
+_SOCKET = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | (select.EPOLLET & 0xFFFFFFFF)
+_BATCH = 256
+_LOOKS = 2  # a second look is cheap; more would starve the reactor's other work
+
+log = Logger()
+
+
+class Fallible(Protocol):
+    """Who can be ended alone when a bug of ours shows in it."""
+
+    def on_failure(self) -> None:
+        """Give up after an exception, which has been logged."""
+
+
+class Watcher(Fallible, Protocol):
+    """Who is told of a socket's events."""
+
+    def on_event(self, events: int) -> None:
+        """Deal with epoll events."""
+
+    def on_turn(self) -> None:
+        """Go on where the watcher had stopped before the kernel said EAGAIN."""
+
+
+class Door(Protocol):
+    """Who is told of a listening socket's events."""
+
+    def on_knock(self) -> None:
+        """Accept."""
+
+
+class Reactor(IReactorFDSet, IReactorTime, IReactorThreads, IReactorPluggableNameResolver):
+    """What the data plane needs of a reactor."""
+
+
+@implementer(IReadDescriptor)
+class Poller:
+    """The epoll of all sockets of a process; one per reactor."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self.reactor = reactor
+        self.clock = time.monotonic
+        self._epoll = select.epoll()
+        self._watchers: dict[int, Watcher] = {}
+        self._doors: dict[int, Door] = {}
+        self._turns: deque[Watcher] = deque()
+        self._busy = False
+        self._scheduled = False
+        reactor.addReader(self)
+
+    def watch(self, fd: int, watcher: Watcher) -> None:
+        """Tell a watcher of a socket's events, from what is true of it now."""
+        self._watchers[fd] = watcher
+        self._epoll.register(fd, _SOCKET)
+
+    def hand_over(self, fd: int, watcher: Watcher) -> None:
+        """Tell another watcher from now on."""
+        self._watchers[fd] = watcher
+
+    def forget(self, fd: int) -> None:
+        """Tell nobody any more; for a descriptor that is about to be closed, which ends its registration."""
+        del self._watchers[fd]
+
+    def open_door(self, fd: int, door: Door) -> None:
+        """Tell a door of knocks until it is shut."""
+        self._doors[fd] = door
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def shut_door(self, fd: int) -> None:
+        """Tell it no more; the socket stays open."""
+        del self._doors[fd]
+        self._epoll.unregister(fd)
+
+    def later(self, watcher: Watcher) -> None:
+        """Give a watcher a turn after this batch of events."""
+        self._turns.append(watcher)
+        if not self._busy:
+            self._schedule()
+
+    def close(self) -> None:
+        """Leave the reactor and give the epoll back."""
+        self.reactor.removeReader(self)
+        self._epoll.close()
+
+    # ---- IReadDescriptor
+
+    def fileno(self) -> int:
+        """Return the epoll's own descriptor, readable when any socket has an event."""
+        return -1 if self._epoll.closed else self._epoll.fileno()
+
+    def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
+        """Name the poller in Twisted's log."""
+        return "bustedwall"
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 (Twisted's name)
+        """Do nothing: an epoll does not end."""
+
+    def doRead(self) -> None:  # noqa: N802 (Twisted's name)
+        """Deal with what has happened on all sockets."""
+        self._busy = True
+        for _ in range(_LOOKS):
+            if self._epoll.closed or not (events := self._epoll.poll(0, _BATCH)):
+                break
+            self._dispatch(events)
+        self._busy = False
+        if self._turns:
+            self._schedule()
+
+    def _dispatch(self, events: list[tuple[int, int]]) -> None:
+        watchers = self._watchers
+        knocks = []
+        for fd, event in events:
+            watcher = watchers.get(fd)
+            if watcher is not None:
+                try:
+                    watcher.on_event(event)
+                except Exception:  # noqa: BLE001 (a bug in one flow must not hang the others)
+                    _give_up(watcher)
+            elif fd in self._doors:
+                knocks.append(self._doors[fd])
+        if self._turns:
+            self._take_turns()
+        for door in knocks:
+            door.on_knock()
+
+    def guard(self, who: Fallible, act: Callable[[], None]) -> None:
+        """Call `act`; an exception is logged and ends `who`, not the loop that serves everyone."""
+        try:
+            act()
+        except Exception:  # noqa: BLE001 (a bug in one flow must not hang the others)
+            _give_up(who)
+
+    def _take_turns(self) -> None:
+        for _ in range(len(self._turns)):
+            watcher = self._turns.popleft()
+            self.guard(watcher, watcher.on_turn)
+
+    def _schedule(self) -> None:
+        """Come back soon, but let the reactor do its other work first."""
+        if not self._scheduled:
+            self._scheduled = True
+            self.reactor.callLater(0, self._come_back)
+
+    def _come_back(self) -> None:
+        self._scheduled = False
+        self._busy = True
+        self._take_turns()
+        self.doRead()
+
+
+def _give_up(who: Fallible) -> None:
+    log.failure("a bug of bustedwall ended a flow")
+    who.on_failure()

@@ -1,0 +1,102 @@
+"""A proxy as a Twisted service: a door, an upstream, and the flows between them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+
+from twisted.application.service import Service
+
+from bustedwall.flow.table import FlowTable
+from bustedwall.policy.address import Address
+from bustedwall.policy.rules import Rule
+from bustedwall.relay.alarm import Alarm
+from bustedwall.relay.dial import Upstream
+from bustedwall.relay.listener import Listener, listen
+from bustedwall.relay.poller import Poller, Reactor
+from bustedwall.relay.tcpflow import TcpFlow
+from bustedwall.terms.facts import Fact, ProxyListening
+
+Record = Callable[[str, int | None, Fact], None]
+"""Where facts go: the proxy's name, the flow's number or None, the fact."""
+
+
+class DataPlane:
+    """What the proxies of one reactor share: the epoll and the timer."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self.poller = Poller(reactor)
+        self.alarm = Alarm(self.poller)
+
+    def close(self) -> None:
+        """Leave the reactor; all proxies must have been stopped."""
+        self.alarm.close()
+        self.poller.close()
+
+
+class Proxy(Service):
+    """One listener with its upstream and its rules.
+
+    `startService` raises OSError if the address cannot be had. `stopService` closes the door and
+    ends every flow with a RST on both legs.
+    """
+
+    def __init__(
+        self,
+        plane: DataPlane,
+        name: str,
+        listen: Address,
+        upstream: Address,
+        rules: tuple[Rule, ...] = (),
+        *,
+        record: Record,
+        verbose: bool = False,
+    ) -> None:
+        self.setName(name)
+        self.proxy_name = name
+        self.poller = plane.poller
+        self.alarm = plane.alarm
+        self.upstream = Upstream(plane.poller.reactor, upstream)
+        self.verbose = verbose
+        """Record also what every flow does: accepted, opened, finished, closed."""
+        self._listen = listen
+        self._table = FlowTable(rules)
+        self._record = record
+        self._listener: Listener | None = None
+        self._flows: set[TcpFlow] = set()
+
+    @property
+    def address(self) -> Address:
+        """Where clients connect, with the port that the kernel picked; the service must be running."""
+        assert self._listener is not None
+        return self._listener.address
+
+    def startService(self) -> None:  # noqa: N802 (Twisted's name)
+        """Open the door."""
+        self._listener = Listener(self.poller, listen(self._listen), self._accept, partial(self.record, None))
+        super().startService()
+        self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
+
+    def stopService(self) -> None:  # noqa: N802 (Twisted's name)
+        """Shut the door and end every flow."""
+        super().stopService()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        for flow in tuple(self._flows):
+            flow.abort()
+
+    def record(self, flow: int | None, fact: Fact) -> None:
+        """Record a fact of this proxy, or of one of its flows."""
+        self._record(self.proxy_name, flow, fact)
+
+    def flow_closed(self, flow: TcpFlow) -> None:
+        """Forget a flow whose sockets are closed."""
+        self._flows.discard(flow)
+
+    def _accept(self, sock: socket.socket, client: tuple[str, int]) -> None:
+        logic = self._table.admit()
+        flow = TcpFlow(self, self._table.admitted, logic, sock)
+        self._flows.add(flow)
+        self.poller.guard(flow, partial(flow.start, client))

@@ -1,0 +1,348 @@
+"""A flow as two sockets: dial, relay, tell the logic, perform what it commands, close.
+
+Most flows have no logic, because no rule can touch them: then a FIN is passed on here, in one line,
+and bytes never meet policy code. A RST is not that simple (bytes before it have to go out, for a
+while), so the first one gives the flow its logic late, with the history told that it has missed.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bustedwall.flow.flow import FLUSH_LIMIT, Flow
+from bustedwall.kernel.endings import errno_name, pending_error, reset, unread, unsent
+from bustedwall.kernel.loss import apply_losses
+from bustedwall.policy.address import Address
+from bustedwall.relay.dial import Dialling
+from bustedwall.relay.leg import UNLIMITED, TcpLeg
+from bustedwall.relay.poller import IN, Poller
+from bustedwall.terms.commands import Command, Depth, Dial, Flush, Note, Reset, Send, SetLoss, Shut
+from bustedwall.terms.events import Accepted, Arrived, DialFailed, Event, Flushed, Opened, Passed, Woke
+from bustedwall.terms.facts import (
+    AddressFailed,
+    Fact,
+    FlowAccepted,
+    FlowClosed,
+    FlowFailed,
+    FlowOpened,
+    LossSet,
+    PeerFinished,
+    PeerLost,
+)
+from bustedwall.terms.items import FIN, RST
+from bustedwall.terms.leg import Leg
+from bustedwall.terms.losses import Losses
+
+if TYPE_CHECKING:
+    from bustedwall.relay.service import Proxy
+
+FLUSH_POLL = 0.001
+"""Seconds between two looks at an unsent queue; the kernel announces when it has room, not when it is empty."""
+
+
+class TcpFlow:
+    """One client connection and its upstream connection."""
+
+    __slots__ = (
+        "_began",
+        "_busy",
+        "_events",
+        "_grave",
+        "alarm",
+        "client",
+        "dialling",
+        "discarded",
+        "logic",
+        "number",
+        "opened",
+        "poller",
+        "proxy",
+        "server",
+    )
+
+    def __init__(self, proxy: Proxy, number: int, logic: Flow | None, sock: socket.socket) -> None:
+        self.proxy = proxy
+        self.poller: Poller = proxy.poller
+        self.number = number
+        self.logic = logic
+        self.client = TcpLeg(self, Leg.CLIENT, sock)
+        self.server: TcpLeg | None = None
+        self.dialling: Dialling | None = None
+        self.opened = False
+        self.discarded = 0
+        self.alarm: float | None = None
+        self._grave: float | None = None
+        """When a leg that is gone is buried, whether or not all that it had sent was taken."""
+        self._events: list[Event | None] = []
+        self._busy = False
+        self._began = self.poller.clock()
+
+    # ---- beginning
+
+    def start(self, client: tuple[str, int]) -> None:
+        """Take the client in and dial the upstream."""
+        if self.proxy.verbose:
+            self.note(FlowAccepted(str(Address(*client))))
+        self.poller.watch(self.client.fd, self.client)
+        if self.logic is None:
+            self._dial()
+        else:
+            self.tell(Accepted())
+
+    def _dial(self) -> None:
+        self.dialling = Dialling(self)
+        self.dialling.start()
+
+    def address_failed(self, address: str, error: str) -> None:
+        """Note that one address of the upstream did not answer as hoped."""
+        self.note(AddressFailed(address, error))
+
+    def dial_failed(self) -> None:
+        """Give the client what it would have got from the upstream: a RST."""
+        self.dialling = None
+        self._get_logic()
+        self.tell(DialFailed())
+
+    def open(self, sock: socket.socket, address: str, *, watched: bool) -> None:
+        """Start to relay; both legs are up."""
+        self.dialling = None
+        self.opened = True
+        client, server = self.client, TcpLeg(self, Leg.SERVER, sock)
+        self.server = server
+        client.peer, server.peer = server, client
+        if self.proxy.verbose:
+            self.note(FlowOpened(address))
+        if watched:
+            self.poller.hand_over(server.fd, server)
+        else:
+            self.poller.watch(server.fd, server)
+        if self.logic is None:
+            client.credit = server.credit = UNLIMITED
+            client.resume()
+        else:
+            self.tell(Opened())
+
+    # ---- what legs report
+
+    def finish(self, leg: TcpLeg) -> None:
+        """Pass a FIN on."""
+        if self.proxy.verbose:
+            self.note(PeerFinished(leg.name))
+        if self.logic is not None:
+            self.tell(Arrived(leg.name, FIN))
+        else:
+            leg.peer.finish()
+            self._close_if_done()
+
+    def check_error(self, leg: TcpLeg) -> None:
+        """Look whether the kernel has an error for a leg."""
+        error = pending_error(leg.sock)
+        if error:
+            self.lose(leg, error)
+
+    def lose(self, leg: TcpLeg, error: int | None) -> None:
+        """Note that a leg's connection is dead; what it had sent before is still taken, for a while."""
+        if leg.gone:
+            return
+        leg.gone = True
+        self.note(PeerLost(leg.name, errno_name(error)))
+        if not self.opened:
+            self._give_up_dialling()
+            return
+        leg.give_up_output()
+        leg.peer.resume()
+        if leg.eof:
+            self.bury(leg)
+        else:
+            self._grave = self.poller.clock() + FLUSH_LIMIT
+            leg.ready |= IN
+            leg.resume()
+            self._set_alarm()
+
+    def bury(self, leg: TcpLeg) -> None:
+        """Close a leg that is gone and put its RST behind its bytes."""
+        self._get_logic()
+        leg.close(socket.socket.close)
+        self.tell(Arrived(leg.name, RST))
+
+    def drained(self, leg: TcpLeg) -> None:
+        """Go on after the kernel has taken all that waited for a leg."""
+        if leg.shut_due:
+            leg.finish()
+        source = leg.peer
+        if leg.flush is Depth.KERNEL:
+            self._try_flush(leg)
+        elif self.logic is not None and source.moved > source.told:
+            self.tell(None)
+        self._close_if_done()
+        if not leg.dead:
+            source.read_on()
+
+    def wake(self, now: float) -> None:
+        """Do what is due."""
+        if self._grave is not None and self._grave <= now:
+            self._grave = None
+            for leg in self._legs():
+                if leg.gone and not leg.dead:
+                    self.discarded += unread(leg.sock)
+                    self.bury(leg)
+        for leg in self._legs():
+            if leg.flush is Depth.WIRE:
+                self._try_flush(leg)
+        if self.logic is not None:
+            self.tell(Woke())
+
+    # ---- logic
+
+    def tell(self, event: Event | None) -> None:
+        """Tell the logic an event, after the bytes that moved without it, and perform what it commands.
+
+        None tells the bytes only. What happens during the performance is told afterwards.
+        """
+        self._events.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._events:
+                self._tell(self._events.pop(0))
+        finally:
+            self._busy = False
+        self._close_if_done()
+        if not self.client.dead or (self.server is not None and not self.server.dead):
+            self._refresh()
+            self._set_alarm()
+
+    def _tell(self, event: Event | None) -> None:
+        logic, now = self.logic, self.poller.clock()
+        assert logic is not None
+        for leg in self._legs():
+            moved = leg.moved - leg.told
+            if moved > 0:
+                leg.told = leg.moved
+                self._perform(logic.handle(Passed(leg.name, moved), now))
+        if event is not None:
+            self._perform(logic.handle(event, now))
+
+    def _get_logic(self) -> None:
+        """Give a flow that had none the logic of no rules, and the history that matters to it."""
+        if self.logic is None:
+            self.logic = Flow()
+            for leg in self._legs():
+                leg.told = leg.moved
+                if leg.eof:
+                    self.logic.handle(Arrived(leg.name, FIN), self._began)  # has been performed
+
+    def _refresh(self) -> None:
+        """Ask the logic how each leg may be read from now on."""
+        assert self.logic is not None
+        for leg in self._legs():
+            if leg.dead or leg.eof or not self.opened:
+                continue
+            passage = self.logic.passage(leg.name)
+            leg.look = passage.look
+            if passage.credit is None:
+                leg.credit = UNLIMITED
+            else:
+                leg.credit = passage.credit if passage.look else passage.credit - leg.owed
+            if leg.ready and leg.credit:
+                leg.resume()
+
+    def _perform(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            match command:
+                case Send(name, data):
+                    self._leg(name).write(data)
+                case Note(fact):
+                    self.note(fact)
+                case Shut(name):
+                    self._leg(name).finish()
+                case Flush(name, depth):
+                    leg = self._leg(name)
+                    leg.flush = depth
+                    self._try_flush(leg)
+                case Reset(name):
+                    self._leg(name).close(reset)
+                case SetLoss(name, losses):
+                    self._set_loss(self._leg(name), losses)
+                case Dial():
+                    self._dial()
+
+    def _leg(self, name: Leg) -> TcpLeg:
+        leg = self.client if name is Leg.CLIENT else self.server
+        assert leg is not None, "the logic acts on a server leg that does not exist yet"
+        return leg
+
+    def _legs(self) -> tuple[TcpLeg, ...]:
+        return (self.client,) if self.server is None else (self.client, self.server)
+
+    def _try_flush(self, leg: TcpLeg) -> None:
+        if leg.dead or leg.gone or not (leg.blocked or (leg.flush is Depth.WIRE and unsent(leg.sock))):
+            leg.flush = None
+            self.tell(Flushed(leg.name))
+
+    def _set_loss(self, leg: TcpLeg, losses: Losses) -> None:
+        error = None
+        if not (leg.dead or leg.gone):
+            try:
+                apply_losses(leg.sock, losses)
+            except OSError as refusal:
+                error = errno_name(refusal.errno)
+        self.note(LossSet(leg.name, tuple(sorted(f"{loss.what.value} {loss.way.value}" for loss in losses)), error))
+
+    def _set_alarm(self) -> None:
+        times = [self._grave, None if self.logic is None else self.logic.deadline()]
+        if any(leg.flush is Depth.WIRE for leg in self._legs()):
+            times.append(self.poller.clock() + FLUSH_POLL)
+        self.proxy.alarm.set(self, min((time for time in times if time is not None), default=None))
+
+    # ---- end
+
+    def abort(self) -> None:
+        """End the flow now, both legs by RST."""
+        if self.dialling is not None:
+            self.dialling.cancel()
+            self.dialling = None
+        for leg in self._legs():
+            leg.close(reset)
+        self._close_if_done()
+
+    def on_failure(self) -> None:
+        """End the flow after a bug of ours."""
+        self.note(FlowFailed("see the log"))
+        self.abort()
+
+    def _give_up_dialling(self) -> None:
+        """Close everything: the client has gone before the upstream answered."""
+        assert self.dialling is not None
+        self.dialling.cancel()
+        self.dialling = None
+        self.client.close(socket.socket.close)
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        """Close both sockets once nothing more can happen on either, and let go of everything."""
+        legs = self._legs()
+        if self.dialling is not None or not hasattr(self.client, "flow") or not all(leg.done for leg in legs):
+            return
+        for leg in legs:
+            leg.close(socket.socket.close)
+        self.proxy.alarm.set(self, None)
+        if self.proxy.verbose:
+            self.note(self._summary())
+        self.proxy.flow_closed(self)
+        for leg in legs:
+            del leg.flow  # or flow and legs would wait for the garbage collector
+            if self.server is not None:
+                del leg.peer
+
+    def _summary(self) -> FlowClosed:
+        discarded = self.discarded + (0 if self.logic is None else self.logic.discarded)
+        from_server = 0 if self.server is None else self.server.moved
+        return FlowClosed(self.client.moved, from_server, discarded, round(self.poller.clock() - self._began, 6))
+
+    def note(self, fact: Fact) -> None:
+        """Record a fact of this flow."""
+        self.proxy.record(self.number, fact)

@@ -1,0 +1,1 @@
+"""COMMANDS: one file each; imports are late so that `--help` is quick."""

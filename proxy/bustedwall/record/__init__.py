@@ -1,0 +1,1 @@
+"""REMEMBER: one stream of facts, many readers."""

@@ -3,38 +3,57 @@
 from __future__ import annotations
 
 import importlib
+from typing import ClassVar
 
 import click
+from click.exceptions import NoSuchCommand
 
 import bustedwall
 
 
 class _Commands(click.Group):
-    """Imports a command when it is asked for: Twisted and pydantic take most of a start."""
+    """Imports a command when it is called: Twisted and pydantic take most of a start."""
 
-    _NAMES = ("demo", "run")
+    _SUMMARIES: ClassVar = {
+        "demo": "Show what a client gets, call by call, without a policy and with four.",
+        "run": "Run the proxies of a config file, or one.",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which one meets them."""
-        return list(self._NAMES)
+        return list(self._SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by name: the object of that name in the module of that name."""
-        if cmd_name not in self._NAMES:
+        if cmd_name not in self._SUMMARIES:
             return None
         command = getattr(importlib.import_module(f"bustedwall.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; click looks for the nearest name among those imported, which are none."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=self._SUMMARIES, ctx=ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._SUMMARIES.items()))
+
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(bustedwall.__version__, prog_name="bustedwall")
 def main() -> None:
-    r"""Break TCP connections the way real networks, firewalls and dying hosts do.
+    """Break TCP connections the way real networks, firewalls and dying hosts do.
 
     \b
     bustedwall demo                                          see it, in ten seconds
     bustedwall run --listen 127.0.0.1:8081 --upstream 127.0.0.1:80 \\
         --policy reset-mid-response                          put it before your server
     bustedwall run configs/demo.yaml                         several proxies, from a file
-    """
+    """  # noqa: D301 (\b, a backspace, tells click to keep the lines)

@@ -56,7 +56,7 @@ def run(
     verbose: bool,
     quiet: bool,
 ) -> None:
-    r"""Run the proxies of CONFIG, or one from --listen and --upstream.
+    """Run the proxies of CONFIG, or one from --listen and --upstream.
 
     Prints `listening NAME HOST:PORT` for each proxy when it is ready. SIGTERM and SIGINT end every
     flow with a RST and exit 0.
@@ -65,7 +65,7 @@ def run(
     bustedwall run configs/demo.yaml
     bustedwall run --listen 127.0.0.1:15432 --upstream db.internal:5432
     bustedwall run --listen 127.0.0.1:0 --upstream 127.0.0.1:80 --policy slow-link:delay=50ms
-    """
+    """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
     if (config is None) == (listen is None and upstream is None):
         raise click.UsageError("give either a CONFIG file, or --listen and --upstream")
     try:

@@ -55,7 +55,7 @@ class Flow:
         self._losses: dict[Leg, Losses] = dict.fromkeys(Leg, NO_LOSS)
         self._waiting = list(rules)
         self._runs: list[Run] = []
-        self._lifted: set[Leg] = set()
+        self._lifted: frozenset[Leg] = frozenset()
         self._orphan: float | None = None
         self._out: list[Command] = []
         self.over = False
@@ -300,7 +300,7 @@ class Flow:
 
     def _lift(self, leg: Leg) -> None:
         """End the loss of what we send to a leg, or its ending would not be heard."""
-        self._lifted.add(leg)
+        self._lifted |= {leg}
         self._settle_losses()
 
     def _settle_losses(self) -> None:

@@ -133,7 +133,10 @@ class TcpFlow:
         if self.logic is not None:
             self.tell(Arrived(leg.name, FIN))
         else:
-            leg.peer.finish()
+            if leg.shut and leg.peer.eof and not leg.peer.blocked:
+                leg.peer.shut = True  # the last of the two: closing the socket sends the FIN
+            else:
+                leg.peer.finish()
             self._close_if_done()
 
     def check_error(self, leg: TcpLeg) -> None:

@@ -23,7 +23,6 @@ from bustedwall.terms.items import Bytes, Item, Rst
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
 
-
 _NO_QUEUE: deque[Item] = deque()
 """Shared by all directions that nothing has entered: a deque is 600 bytes, and most flows are idle."""
 

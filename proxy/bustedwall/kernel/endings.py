@@ -9,6 +9,8 @@ import struct
 import sys
 import termios
 
+from bustedwall.kernel.sockets import Socket
+
 SIOCOUTQNSD = 0x894B
 """ioctl: bytes in the send queue that have not been sent even once (linux/sockios.h)."""
 
@@ -16,7 +18,7 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 _INT = struct.Struct("i")
 
 
-def reset(sock: socket.socket) -> None:
+def reset(sock: Socket) -> None:
     """Close with a RST|ACK; what is unsent or unread is lost (SO_LINGER 0, RFC 9293 ABORT).
 
     If the peer has ended the connection already there is nothing to send, and nothing is raised.
@@ -25,17 +27,17 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
-def unsent(sock: socket.socket) -> int:
+def unsent(sock: Socket) -> int:
     """Return how many bytes our kernel has accepted and not yet sent for the first time."""
     return int(_INT.unpack(fcntl.ioctl(sock, SIOCOUTQNSD, bytes(_INT.size)))[0])
 
 
-def unread(sock: socket.socket) -> int:
+def unread(sock: Socket) -> int:
     """Return how many bytes have arrived and were not read."""
     return int(_INT.unpack(fcntl.ioctl(sock, termios.FIONREAD, bytes(_INT.size)))[0])
 
 
-def shut(sock: socket.socket) -> None:
+def shut(sock: Socket) -> None:
     """Send a FIN behind what is queued; a connection that is gone already is left at that."""
     try:
         sock.shutdown(socket.SHUT_WR)
@@ -44,7 +46,7 @@ def shut(sock: socket.socket) -> None:
             raise
 
 
-def pending_error(sock: socket.socket) -> int:
+def pending_error(sock: Socket) -> int:
     """Return and clear the errno that the kernel keeps for the next call; 0 is none."""
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import socket
 
+from bustedwall.kernel.sockets import Socket
 from bustedwall.terms.losses import Losses, Way
 
 IP_MINTTL = 21
@@ -26,7 +27,7 @@ _MALFORMED_RECORD_ROUTE = bytes([7, 8, 4, 0, 0, 0, 0, 0])
 _NO_SEGMENTS_LEFT = bytes([0, 2, 4, 0, 0, 0, 0, 0])
 
 
-def apply_losses(sock: socket.socket, losses: Losses) -> None:
+def apply_losses(sock: Socket, losses: Losses) -> None:
     """Lose exactly these segments of a connected socket from now on; the empty set heals it.
 
     What was received before stays readable. Raises OSError if the kernel refuses.

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IAddress, IHostResolution, IReactorPlugg
 from zope.interface import implementer
 
 from bustedwall.kernel.endings import errno_name
+from bustedwall.kernel.sockets import Socket, outgoing
 from bustedwall.policy.address import Address
 
 if TYPE_CHECKING:
@@ -49,12 +50,12 @@ class Upstream:
 
 def _target(address: IAddress) -> Target:
     if isinstance(address, IPv4Address):
-        return socket.AF_INET, (address.host, address.port), f"{address.host}:{address.port}"
+        return int(socket.AF_INET), (address.host, address.port), f"{address.host}:{address.port}"
     assert isinstance(address, IPv6Address)
     host, _, scope = address.host.partition("%")
     scope_id = socket.if_nametoindex(scope) if scope else address.scopeID or 0
     where = (host, address.port, address.flowInfo, scope_id)
-    return socket.AF_INET6, where, f"[{address.host}]:{address.port}"
+    return int(socket.AF_INET6), where, f"[{address.host}]:{address.port}"
 
 
 @implementer(IResolutionReceiver)
@@ -86,7 +87,7 @@ class Dialling:
         self._flow: TcpFlow | None = flow
         self._targets: Iterator[Target] = iter(())
         self._target: Target | None = None
-        self._sock: socket.socket | None = None
+        self._sock: Socket | None = None
 
     def start(self) -> None:
         """Find out the addresses and try the first."""
@@ -121,11 +122,10 @@ class Dialling:
         for target in self._targets:
             family, where, shown = target
             try:
-                sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+                sock = outgoing(family)
             except OSError as error:
                 flow.address_failed(shown, errno_name(error.errno))
                 continue
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             error_number = sock.connect_ex(where)
             if error_number == errno.EINPROGRESS:
                 error_number = sock.connect_ex(where)  # on loopback it is done by now

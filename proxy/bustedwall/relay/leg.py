@@ -19,9 +19,9 @@ kinds never wait together, because a leg is not read while bytes of it wait.
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING
 
+from bustedwall.kernel.sockets import Socket
 from bustedwall.relay.outlet import SPLICE, Outlet, pipes
 from bustedwall.relay.pipes import SIZE as PIPE
 from bustedwall.relay.poller import ERR, FINISHING, IN, OUT, READABLE
@@ -70,7 +70,7 @@ class TcpLeg(Outlet):
         "told",
     )
 
-    def __init__(self, flow: TcpFlow, name: Leg, sock: socket.socket) -> None:
+    def __init__(self, flow: TcpFlow, name: Leg, sock: Socket) -> None:
         super().__init__(flow, sock)
         self.name = name
         self.look = False
@@ -94,13 +94,16 @@ class TcpLeg(Outlet):
             self.flow.check_error(self)
             if self.dead:
                 return
-        if events & OUT and self.blocked:
+        if self.blocked and events & OUT:
             self.drain()
             if self.dead:
                 return
         if events & READABLE and not self.eof:
-            self.ready |= events
-            self.read_on()
+            if self.ready or not self.credit or self.peer.blocked:
+                self.ready |= events
+                self.read_on()
+            else:
+                self._read(events)
 
     def on_turn(self) -> None:
         """Read on where it was left."""
@@ -136,7 +139,10 @@ class TcpLeg(Outlet):
         if not events or not self.credit or self.peer.blocked:
             return
         self.ready = 0
-        if self.peer.dead or self.peer.gone:
+        self._read(events)
+
+    def _read(self, events: int) -> None:
+        if self.peer.gone:
             self._throw_away(events)
         elif self.look:
             self._show(events)
@@ -154,7 +160,7 @@ class TcpLeg(Outlet):
     def _copy(self, events: int) -> None:  # noqa: C901, PLR0911 (the byte path: one loop, every way out in sight)
         peer, recv_into, send = self.peer, self.sock.recv_into, self.peer.sock.send
         for _ in range(_ROUNDS):
-            limit = min(_CHUNK, self.credit)
+            limit = _CHUNK if self.credit > _CHUNK else self.credit  # noqa: FURB136 (min() is a call)
             try:
                 count = recv_into(_buffer, limit)
             except BlockingIOError:
@@ -253,7 +259,7 @@ class TcpLeg(Outlet):
         for _ in range(_ROUNDS):
             if not self.look or not self.credit or self.peer.blocked:
                 break
-            limit = min(_CHUNK, self.credit)
+            limit = _CHUNK if self.credit > _CHUNK else self.credit  # noqa: FURB136 (min() is a call)
             try:
                 data = self.sock.recv(limit)
             except BlockingIOError:

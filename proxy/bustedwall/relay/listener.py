@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 
 from bustedwall.kernel.endings import errno_name
+from bustedwall.kernel.sockets import Socket, take
 from bustedwall.policy.address import Address
 from bustedwall.relay.poller import Poller
 from bustedwall.terms.facts import AcceptPaused
@@ -22,7 +23,7 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _NEXT = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO, errno.EPERM)
 """Errors of one connection that came to nothing, accept(2); the next one may be fine."""
 
-Accept = Callable[[socket.socket, tuple[str, int]], None]
+Accept = Callable[[Socket, tuple[str, int]], None]
 
 
 def listen(address: Address) -> socket.socket:
@@ -52,6 +53,7 @@ class Listener:
         self, poller: Poller, sock: socket.socket, accept: Accept, record: Callable[[AcceptPaused], None]
     ) -> None:
         self.sock = sock
+        self._family = int(sock.family)
         self._poller = poller
         self._accept = accept
         self._record = record
@@ -76,7 +78,7 @@ class Listener:
         """Accept a batch of clients."""
         for _ in range(_BATCH):
             try:
-                sock, peer = self.sock.accept()
+                sock, peer = take(self.sock, self._family)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -86,7 +88,6 @@ class Listener:
                     self._rest(error)
                     return
                 raise
-            sock.settimeout(0)
             self._accept(sock, peer[:2])
 
     def _rest(self, error: OSError) -> None:

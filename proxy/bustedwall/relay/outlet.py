@@ -7,13 +7,13 @@ bounded by what one read, one pipe or one stage can hold.
 from __future__ import annotations
 
 import os
-import socket
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bustedwall.kernel.endings import shut
+from bustedwall.kernel.sockets import Socket
 from bustedwall.relay.pipes import Pipe, Pipes
 from bustedwall.terms.commands import Depth
 
@@ -46,7 +46,7 @@ class Outlet(ABC):
         "sock",
     )
 
-    def __init__(self, flow: TcpFlow, sock: socket.socket) -> None:
+    def __init__(self, flow: TcpFlow, sock: Socket) -> None:
         self.flow: TcpFlow = flow
         self.peer: TcpLeg  # unset until the flow is open
         self.sock = sock
@@ -61,7 +61,7 @@ class Outlet(ABC):
         self.gone = False
         """The connection is dead; what arrived before is still being read."""
         self.dead = False
-        """The socket is closed."""
+        """The socket is closed; then the leg is gone, too."""
 
     @abstractmethod
     def broken(self, error: OSError) -> None:
@@ -80,7 +80,7 @@ class Outlet(ABC):
 
     def write(self, data: bytes) -> None:
         """Send bytes, behind those that wait."""
-        if self.dead or self.gone:
+        if self.gone:
             self.flow.discarded += len(data)
             return
         source = self.peer
@@ -135,15 +135,15 @@ class Outlet(ABC):
         """Send a FIN, behind the bytes that wait."""
         if self.blocked:
             self.shut_due = True
-        elif not (self.dead or self.gone):
+        elif not self.gone:
             self.shut_due, self.shut = False, True
             shut(self.sock)
 
-    def close(self, end: Callable[[socket.socket], None]) -> None:
+    def close(self, end: Callable[[Socket], None]) -> None:
         """Close the socket by `end`; what waited to be written is lost, and counted."""
         if self.dead:
             return
-        self.dead = True
+        self.dead = self.gone = True
         self.give_up_output()
         self.flow.poller.forget(self.fd)
         end(self.sock)

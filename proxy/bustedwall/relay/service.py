@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from functools import partial
 
 from twisted.application.service import Service
 
 from bustedwall.flow.table import FlowTable
+from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.alarm import Alarm
@@ -95,7 +95,7 @@ class Proxy(Service):
         """Forget a flow whose sockets are closed."""
         self._flows.discard(flow)
 
-    def _accept(self, sock: socket.socket, client: tuple[str, int]) -> None:
+    def _accept(self, sock: Socket, client: tuple[str, int]) -> None:
         logic = self._table.admit()
         flow = TcpFlow(self, self._table.admitted, logic, sock)
         self._flows.add(flow)

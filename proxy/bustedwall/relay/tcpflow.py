@@ -7,13 +7,13 @@ while), so the first one gives the flow its logic late, with the history told th
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bustedwall.flow.flow import FLUSH_LIMIT, Flow
 from bustedwall.kernel.endings import errno_name, pending_error, reset, unread, unsent
 from bustedwall.kernel.loss import apply_losses
+from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
 from bustedwall.relay.dial import Dialling
 from bustedwall.relay.leg import UNLIMITED, TcpLeg
@@ -52,6 +52,7 @@ class TcpFlow:
         "_grave",
         "alarm",
         "client",
+        "closed",
         "dialling",
         "discarded",
         "logic",
@@ -62,7 +63,7 @@ class TcpFlow:
         "server",
     )
 
-    def __init__(self, proxy: Proxy, number: int, logic: Flow | None, sock: socket.socket) -> None:
+    def __init__(self, proxy: Proxy, number: int, logic: Flow | None, sock: Socket) -> None:
         self.proxy = proxy
         self.poller: Poller = proxy.poller
         self.number = number
@@ -70,7 +71,7 @@ class TcpFlow:
         self.client = TcpLeg(self, Leg.CLIENT, sock)
         self.server: TcpLeg | None = None
         self.dialling: Dialling | None = None
-        self.opened = False
+        self.opened = self.closed = False
         self.discarded = 0
         self.alarm: float | None = None
         self._grave: float | None = None
@@ -105,7 +106,7 @@ class TcpFlow:
         self._get_logic()
         self.tell(DialFailed())
 
-    def open(self, sock: socket.socket, address: str, *, watched: bool) -> None:
+    def open(self, sock: Socket, address: str, *, watched: bool) -> None:
         """Start to relay; both legs are up."""
         self.dialling = None
         self.opened = True
@@ -167,7 +168,7 @@ class TcpFlow:
     def bury(self, leg: TcpLeg) -> None:
         """Close a leg that is gone and put its RST behind its bytes."""
         self._get_logic()
-        leg.close(socket.socket.close)
+        leg.close(Socket.close)
         self.tell(Arrived(leg.name, RST))
 
     def drained(self, leg: TcpLeg) -> None:
@@ -214,7 +215,7 @@ class TcpFlow:
         finally:
             self._busy = False
         self._close_if_done()
-        if not self.client.dead or (self.server is not None and not self.server.dead):
+        if not self.closed:
             self._refresh()
             self._set_alarm()
 
@@ -282,13 +283,13 @@ class TcpFlow:
         return (self.client,) if self.server is None else (self.client, self.server)
 
     def _try_flush(self, leg: TcpLeg) -> None:
-        if leg.dead or leg.gone or not (leg.blocked or (leg.flush is Depth.WIRE and unsent(leg.sock))):
+        if leg.gone or not (leg.blocked or (leg.flush is Depth.WIRE and unsent(leg.sock))):
             leg.flush = None
             self.tell(Flushed(leg.name))
 
     def _set_loss(self, leg: TcpLeg, losses: Losses) -> None:
         error = None
-        if not (leg.dead or leg.gone):
+        if not leg.gone:
             try:
                 apply_losses(leg.sock, losses)
             except OSError as refusal:
@@ -322,16 +323,18 @@ class TcpFlow:
         assert self.dialling is not None
         self.dialling.cancel()
         self.dialling = None
-        self.client.close(socket.socket.close)
+        self.client.close(Socket.close)
         self._close_if_done()
 
     def _close_if_done(self) -> None:
         """Close both sockets once nothing more can happen on either, and let go of everything."""
-        legs = self._legs()
-        if self.dialling is not None or not hasattr(self.client, "flow") or not all(leg.done for leg in legs):
+        client, server = self.client, self.server
+        if self.closed or self.dialling is not None or not client.done or not (server is None or server.done):
             return
+        self.closed = True
+        legs = self._legs()
         for leg in legs:
-            leg.close(socket.socket.close)
+            leg.close(Socket.close)
         self.proxy.alarm.set(self, None)
         if self.proxy.verbose:
             self.note(self._summary())

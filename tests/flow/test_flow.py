@@ -317,3 +317,47 @@ def test_crossing_an_offset_is_a_bug_and_says_so() -> None:
 
     with pytest.raises(AssertionError, match="11 bytes passed where an edge was at 10"):
         flow.handle(Passed(SERVER, 11), 0.0)
+
+
+def test_a_finished_flow_is_kept_while_its_last_bytes_are_being_lost() -> None:
+    """Closing the socket would leave the loss on it for ever, and the bytes would never arrive."""
+    flow = Flow((rule(AtOpen(), arm("drop all to client", span=5.0)),))
+
+    play(
+        flow,
+        (0.0, Opened(), [SetLoss(CLIENT, TO_CLIENT)]),
+        (1.0, Arrived(CLIENT, FIN), [Shut(SERVER)]),
+        (2.0, Arrived(SERVER, FIN), [Shut(CLIENT)]),
+    )
+    assert not flow.over
+    play(flow, (5.0, Woke(), [SetLoss(CLIENT, NO_LOSS)]))
+
+    assert flow.over
+
+
+def test_a_finished_flow_is_not_kept_for_ever() -> None:
+    flow = Flow((rule(AtOpen(), arm("drop all to client")),))
+
+    play(
+        flow,
+        (0.0, Opened(), [SetLoss(CLIENT, TO_CLIENT)]),
+        (1.0, Arrived(CLIENT, FIN), [Shut(SERVER)]),
+        (2.0, Arrived(SERVER, FIN), [Shut(CLIENT)]),
+        (2.0 + ORPHAN_LIMIT, Woke(), [Reset(CLIENT)]),
+    )
+
+    assert flow.over
+
+
+def test_a_leg_whose_last_bytes_are_being_lost_can_still_be_reset() -> None:
+    flow = Flow((rule(AtOpen(), arm("drop all from client"), Wait(5.0), arm("reset client")),))
+
+    play(
+        flow,
+        (0.0, Opened(), [SetLoss(CLIENT, FROM_CLIENT)]),
+        (1.0, Arrived(CLIENT, FIN), [Shut(SERVER)]),
+        (2.0, Arrived(SERVER, FIN), [Shut(CLIENT)]),
+        (5.0, Woke(), [Reset(CLIENT)]),
+    )
+
+    assert flow.over

@@ -12,7 +12,7 @@ ALLOWED = {
     LegState.OPEN: {Move.THEIR_FIN, Move.OUR_FIN, Move.RST},
     LegState.PEER_DONE: {Move.OUR_FIN, Move.RST},
     LegState.WE_DONE: {Move.THEIR_FIN, Move.RST},
-    LegState.DONE: set(),
+    LegState.DONE: {Move.RST},
     LegState.ENDED: set(),
 }
 
@@ -26,9 +26,10 @@ def test_a_leg_moves_as_the_table_says_or_not_at_all(state: LegState, move: Move
             after(state, move)
 
 
-def test_nothing_leads_out_of_a_final_state() -> None:
-    assert not {state for state, _ in MOVES} & FINAL
+def test_only_a_rst_leads_on_from_a_finished_leg_and_nothing_from_an_ended_one() -> None:
+    assert {move for state, move in MOVES if state in FINAL} == {Move.RST}
+    assert LegState.ENDED not in {state for state, _ in MOVES}
 
 
-def test_a_rst_ends_a_leg_from_every_state_that_is_not_final() -> None:
-    assert {after(state, Move.RST) for state in set(LegState) - FINAL} == {LegState.ENDED}
+def test_a_rst_ends_a_leg_from_every_other_state() -> None:
+    assert {after(state, Move.RST) for state in set(LegState) - {LegState.ENDED}} == {LegState.ENDED}

@@ -72,9 +72,7 @@ def test_a_rst_arrives_behind_the_bytes_before_it(
 
 
 @settings(max_examples=300)
-@given(
-    rules(), st.builds(AtBytes, legs, st.integers(1, 50)), losses_before, data, data, dice
-)
+@given(rules(), st.builds(AtBytes, legs, st.integers(1, 50)), losses_before, data, data, dice)
 def test_a_reset_lets_exactly_the_bytes_out_that_its_offset_names(
     given_rules: tuple[Rule, ...], when: AtBytes, loss: tuple[str, ...], asked: bytes, answered: bytes, chance: Random
 ) -> None:

@@ -118,21 +118,34 @@ def _serve(setup: Config, journal_path: Path | None, ready_file: Path | None, *,
             verbose=verbose or journal is not None,
         )
         wall.startService()
-        if ready_file is not None:
-            addresses = {proxy.proxy_name: str(proxy.address) for proxy in wall.proxies}
-            _write_whole(ready_file, json.dumps({"pid": os.getpid(), "proxies": addresses}) + "\n")
     except CannotListenError as error:
         _cannot_start(str(error))
     except OSError as error:
-        _cannot_start(f"{error.filename or 'a file'}: {error.strerror}")
-    for proxy in wall.proxies:
-        click.echo(f"listening {proxy.proxy_name} {proxy.address}")
+        _cannot_start(_about_file(error))
+    exit_code = Exit.OK
+
+    def announce() -> None:
+        """Say that all is up: now, and not before, a signal ends the reactor and not just the process."""
+        nonlocal exit_code
+        addresses = {proxy.proxy_name: str(proxy.address) for proxy in wall.proxies}
+        try:
+            if ready_file is not None:
+                _write_whole(ready_file, json.dumps({"pid": os.getpid(), "proxies": addresses}) + "\n")
+        except OSError as error:
+            click.echo(f"bustedwall: {_about_file(error)}", err=True)
+            exit_code = Exit.CANNOT_START
+            wall.reactor.stop()
+            return
+        for name, address in addresses.items():
+            click.echo(f"listening {name} {address}")
+
     reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
+    reactor.callWhenRunning(announce)
     gc.freeze()  # what is loaded by now stays; the collector need not look at it again
     reactor.run()
     if journal is not None:
         journal.close()
-    return Exit.OK
+    return exit_code
 
 
 def _write_whole(path: Path, text: str) -> None:
@@ -140,6 +153,10 @@ def _write_whole(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+def _about_file(error: OSError) -> str:
+    return f"{error.filename or 'a file'}: {error.strerror}"
 
 
 def _cannot_start(why: str) -> NoReturn:

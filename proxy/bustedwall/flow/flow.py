@@ -30,7 +30,7 @@ FLUSH_LIMIT = 1.0
 """Seconds that a RST waits for the bytes before it; a receiver that stops reading must not hold it for ever."""
 
 ORPHAN_LIMIT = 30.0
-"""Seconds that a leg is kept open after a fault has ended the other one."""
+"""Seconds that a leg is kept after a fault has ended the other one, or both have finished and a loss is in force."""
 
 
 class Flow:
@@ -59,7 +59,7 @@ class Flow:
         self._orphan: float | None = None
         self._out: list[Command] = []
         self.over = False
-        """Both legs have ended; no event means anything any more."""
+        """Both legs have ended and nothing is lost on them; no event means anything any more."""
         self.discarded = 0
         """Bytes that arrived for a leg that had ended."""
         for rule in rules:
@@ -115,7 +115,7 @@ class Flow:
             case Opened():
                 self._fire([rule for rule in self._waiting if isinstance(rule.when, AtOpen)], now)
             case DialFailed():
-                self._move(Leg.SERVER, Move.RST)
+                self._move(Leg.SERVER, Move.RST, now)
                 self._reset(Leg.CLIENT, "upstream refused", now)
 
     # ---- time
@@ -136,18 +136,19 @@ class Flow:
                 run.resume = None
                 self._step(run, due)
         if self._orphan is not None and self._orphan <= due:
-            self._orphan = None
             for leg in Leg:
                 self._reset(leg, "orphan limit", due)
+            self._orphan = None
+            self.over = True
 
     # ---- items
 
     def _arrive(self, source: Leg, item: Item, now: float) -> None:
         direction = self._directions[source]
         if isinstance(item, Fin):
-            self._move(source, Move.THEIR_FIN)
+            self._move(source, Move.THEIR_FIN, now)
         elif isinstance(item, Rst):
-            self._move(source, Move.RST)
+            self._move(source, Move.RST, now)
         if self._legs[source.other] is LegState.ENDED:
             self._arrive_at_nobody(source, item, now)
         elif isinstance(item, Bytes) and direction.closed:
@@ -184,7 +185,7 @@ class Flow:
                     self._do(Flush(leg, Depth.KERNEL))
             elif isinstance(item, Fin):
                 self._do(Shut(leg))
-                self._move(leg, Move.OUR_FIN)
+                self._move(leg, Move.OUR_FIN, now)
             else:
                 direction.pause, direction.ending, direction.until = Pause.ENDING, item, now + FLUSH_LIMIT
                 self._do(Flush(leg, Depth.WIRE))
@@ -238,12 +239,12 @@ class Flow:
     def _arm(self, run: Run, step: Arm, now: float) -> None:
         rule, fault, damage = run.rule.name, str(step.fault), step.fault.arm()
         for leg in _targets(damage):
-            if self._legs[leg] in FINAL:
+            if self._moot(leg):
                 self._note(StepMoot(rule, fault, leg))
         self._note(FaultArmed(rule, fault))
         if damage.lasts:
             run.armed.append(Arming(step.fault, damage, None if step.span is None else now + step.span))
-            self._settle_losses()
+            self._settle_losses(now)
         for source, stage in damage.stages.items():
             self._directions[source].enter(stage, now)
             self._let_out(self._directions[source], now)
@@ -251,7 +252,7 @@ class Flow:
             self._inject(source, item, rule, now)
         for command in damage.at_once:
             if isinstance(command, Reset):
-                self._lift(command.leg)
+                self._lift(command.leg, now)
                 self._reset(command.leg, rule, now)
             else:
                 self._do(command)
@@ -262,7 +263,7 @@ class Flow:
         if self._legs[source.other] in FINAL:
             return
         if isinstance(item, Rst):
-            self._lift(source.other)
+            self._lift(source.other, now)
             item = Rst(cause=rule)
         direction.closed = True
         direction.feed(item, now)
@@ -272,7 +273,7 @@ class Flow:
         """Take damage back: losses first, or the held bytes would go into the hole."""
         run.armed.remove(arming)
         self._note(FaultEnded(run.rule.name, str(arming.fault), why))
-        self._settle_losses()
+        self._settle_losses(now)
         for source, stage in arming.damage.stages.items():
             self._directions[source].leave(stage, now)
             self._let_out(self._directions[source], now)
@@ -284,29 +285,41 @@ class Flow:
 
     # ---- legs
 
-    def _move(self, leg: Leg, move: Move) -> None:
+    def _move(self, leg: Leg, move: Move, now: float) -> None:
         self._legs[leg] = after(self._legs[leg], move)
-        self.over = self._legs[leg] in FINAL and self._legs[leg.other] in FINAL
+        self._look_whether_over(now)
+
+    def _look_whether_over(self, now: float) -> None:
+        """End with both legs, unless last bytes are still being lost: closing now would lose them for good."""
+        if self._legs[Leg.CLIENT] in FINAL and self._legs[Leg.SERVER] in FINAL:
+            self.over = not any(self._losses[leg] for leg in Leg if self._legs[leg] is LegState.DONE)
+            if not self.over and self._orphan is None:
+                self._orphan = now + ORPHAN_LIMIT
+
+    def _moot(self, leg: Leg) -> bool:
+        """Tell whether nothing can be done to a leg any more."""
+        state = self._legs[leg]
+        return state is LegState.ENDED or (state is LegState.DONE and not self._losses[leg])
 
     def _reset(self, leg: Leg, cause: str, now: float) -> None:
         """End a leg that has not ended; if the other one goes on, it is an orphan from now on."""
-        if self._legs[leg] in FINAL:
+        if self._moot(leg):
             return
-        self._move(leg, Move.RST)
         self._do(Reset(leg))
         self._note(ResetSent(leg, cause))
+        self._move(leg, Move.RST, now)
         if self._legs[leg.other] not in FINAL:
             self._orphan = now + ORPHAN_LIMIT
 
-    def _lift(self, leg: Leg) -> None:
+    def _lift(self, leg: Leg, now: float) -> None:
         """End the loss of what we send to a leg, or its ending would not be heard."""
         self._lifted |= {leg}
-        self._settle_losses()
+        self._settle_losses(now)
 
-    def _settle_losses(self) -> None:
+    def _settle_losses(self, now: float) -> None:
         """Ask for the union of what the armed faults lose, where it differs from what was asked last."""
         for leg in Leg:
-            if self._legs[leg] in FINAL:
+            if self._moot(leg):
                 continue
             armed = (arming.damage.losses.get(leg, NO_LOSS) for run in self._runs for arming in run.armed)
             want = NO_LOSS.union(*armed)
@@ -315,6 +328,7 @@ class Flow:
             if want != self._losses[leg]:
                 self._losses[leg] = want
                 self._do(SetLoss(leg, want))
+        self._look_whether_over(now)
 
     # ---- commands
 

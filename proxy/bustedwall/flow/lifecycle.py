@@ -6,7 +6,8 @@ A leg is a TCP connection seen from us, and what matters of it is who may still 
       └──── our FIN ────> WE_DONE ── their FIN ──> DONE
     any of these ── a RST, theirs or ours ──> ENDED
 
-DONE and ENDED are final: nothing leaves after an ending. A move that is not in the table is a bug
+DONE and ENDED are final: nothing more leaves. A DONE leg may still end by RST, because its last
+bytes can be on their way for long, where segments are lost. A move that is not in the table is a bug
 of ours and raises AssertionError; what a peer does wrong the kernel has already turned into a RST.
 """
 
@@ -45,6 +46,7 @@ MOVES: dict[tuple[LegState, Move], LegState] = {
     (LegState.PEER_DONE, Move.RST): LegState.ENDED,
     (LegState.WE_DONE, Move.THEIR_FIN): LegState.DONE,
     (LegState.WE_DONE, Move.RST): LegState.ENDED,
+    (LegState.DONE, Move.RST): LegState.ENDED,
 }
 
 FINAL = frozenset({LegState.DONE, LegState.ENDED})

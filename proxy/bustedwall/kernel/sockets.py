@@ -14,6 +14,8 @@ STREAM = int(socket.SOCK_STREAM)
 NONBLOCKING_STREAM = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 TCP = int(socket.IPPROTO_TCP)
 
+_SYN_SENT, _CLOSE = 2, 7  # tcpi_state, net/tcp_states.h
+
 
 def take(listener: Socket, family: int) -> tuple[Socket, tuple[Any, ...]]:
     """Take one client; return its socket, non-blocking, and its address. Raises OSError as accept(2) does."""
@@ -30,4 +32,16 @@ def outgoing(family: int) -> Socket:
     return sock
 
 
-__all__ = ["Socket", "outgoing", "take"]
+def connected(sock: Socket) -> int | None:
+    """Tell how a connect went: None while it is under way, 0 once there is a connection, else the errno.
+
+    ECONNRESET means that there was a connection, which has ended: a RST to the SYN is ECONNREFUSED.
+    What it said can still be read; a second connect(2), the usual way to ask, would throw it away.
+    """
+    state = sock.getsockopt(TCP, socket.TCP_INFO, 1)[0]
+    if state == _SYN_SENT:
+        return None
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if state == _CLOSE else 0
+
+
+__all__ = ["Socket", "connected", "outgoing", "take"]

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IAddress, IHostResolution, IReactorPlugg
 from zope.interface import implementer
 
 from bustedwall.kernel.endings import errno_name
-from bustedwall.kernel.sockets import Socket, outgoing
+from bustedwall.kernel.sockets import Socket, connected, outgoing
 from bustedwall.policy.address import Address
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Target = tuple[int, tuple[Any, ...], str]
 """Address family, what connect(2) takes, and how to show it."""
 
-_UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY)
-_CONNECTED = (0, errno.EISCONN)
+_ANSWERED = (0, errno.ECONNRESET)
+"""There was a connection, even if it has ended since."""
 
 
 class Upstream:
@@ -123,22 +123,28 @@ class Dialling:
             family, where, shown = target
             try:
                 sock = outgoing(family)
-            except OSError as error:
-                flow.address_failed(shown, errno_name(error.errno))
+            except OSError as exhausted:
+                flow.address_failed(shown, errno_name(exhausted.errno))
                 continue
-            error_number = sock.connect_ex(where)
-            if error_number == errno.EINPROGRESS:
-                error_number = sock.connect_ex(where)  # on loopback it is done by now
-            if error_number in _CONNECTED:
-                flow.open(sock, shown, watched=False)
-                return
-            if error_number in _UNDER_WAY:
+            error: int | None = sock.connect_ex(where)
+            if error == errno.EINPROGRESS:
+                error = connected(sock)  # on loopback it is done by now
+            if error is None:
                 self._sock, self._target = sock, target
                 flow.poller.watch(sock.fileno(), self)
                 return
+            if error in _ANSWERED:
+                self._open(flow, sock, shown, error, watched=False)
+                return
             sock.close()
-            flow.address_failed(shown, errno_name(error_number))
+            flow.address_failed(shown, errno_name(error))
         flow.dial_failed()
+
+    def _open(self, flow: TcpFlow, sock: Socket, shown: str, error: int, *, watched: bool) -> None:
+        """Open the flow, and tell it of a RST that the kernel has told us; it tells it once."""
+        flow.open(sock, shown, watched=watched)
+        if error and flow.server is not None and not flow.server.dead:
+            flow.lose(flow.server, error)
 
     # ---- Watcher
 
@@ -148,16 +154,16 @@ class Dialling:
         assert flow is not None
         assert sock is not None
         assert target is not None
-        error_number = sock.connect_ex(target[1])
-        if error_number in _UNDER_WAY:
+        error = connected(sock)
+        if error is None:
             return
         self._sock = None
-        if error_number in _CONNECTED:
-            flow.open(sock, target[2], watched=True)
+        if error in _ANSWERED:
+            self._open(flow, sock, target[2], error, watched=True)
             return
         flow.poller.forget(sock.fileno())
         sock.close()
-        flow.address_failed(target[2], errno_name(error_number))
+        flow.address_failed(target[2], errno_name(error))
         self._try_next()
 
     def on_turn(self) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import (
+    IReactorCore,
     IReactorFDSet,
     IReactorPluggableNameResolver,
     IReactorThreads,
@@ -69,7 +70,7 @@ class Door(Protocol):
         """Accept."""
 
 
-class Reactor(IReactorFDSet, IReactorTime, IReactorThreads, IReactorPluggableNameResolver):
+class Reactor(IReactorCore, IReactorFDSet, IReactorTime, IReactorThreads, IReactorPluggableNameResolver):
     """What the data plane needs of a reactor."""
 
 

@@ -256,9 +256,10 @@ class TcpFlow:
 
     def _perform(self, commands: Iterable[Command]) -> None:
         for command in commands:
+            if isinstance(command, Send):  # before the others: it is what nearly all of them are
+                self._leg(command.leg).write(command.data)
+                continue
             match command:
-                case Send(name, data):
-                    self._leg(name).write(data)
                 case Note(fact):
                     self.note(fact)
                 case Shut(name):
@@ -297,10 +298,15 @@ class TcpFlow:
         self.note(LossSet(leg.name, tuple(sorted(f"{loss.what.value} {loss.way.value}" for loss in losses)), error))
 
     def _set_alarm(self) -> None:
-        times = [self._grave, None if self.logic is None else self.logic.deadline()]
-        if any(leg.flush is Depth.WIRE for leg in self._legs()):
-            times.append(self.poller.clock() + FLUSH_POLL)
-        self.proxy.alarm.set(self, min((time for time in times if time is not None), default=None))
+        when = None if self.logic is None else self.logic.deadline()
+        if self._grave is not None and (when is None or self._grave < when):
+            when = self._grave
+        for leg in self._legs():
+            if leg.flush is Depth.WIRE:
+                soon = self.poller.clock() + FLUSH_POLL
+                when = soon if when is None else min(when, soon)
+        if when != self.alarm:
+            self.proxy.alarm.set(self, when)
 
     # ---- end
 
@@ -328,11 +334,13 @@ class TcpFlow:
 
     def _close_if_done(self) -> None:
         """Close both sockets once nothing more can happen on either, and let go of everything."""
-        client, server = self.client, self.server
-        if self.closed or self.dialling is not None or not client.done or not (server is None or server.done):
+        if self.closed or self.dialling is not None:
+            return
+        legs = self._legs()
+        dead = all(leg.dead for leg in legs)
+        if not dead and not (all(leg.done for leg in legs) and (self.logic is None or self.logic.over)):
             return
         self.closed = True
-        legs = self._legs()
         for leg in legs:
             leg.close(Socket.close)
         self.proxy.alarm.set(self, None)

@@ -13,11 +13,17 @@ import inspect
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 DEADLINE = 5.0
+
+# No database of examples, so that a checkout need not be writable; no limit of hypothesis' own on a
+# machine that is busy.
+hypothesis.settings.register_profile("house", database=None, deadline=None)
+hypothesis.settings.load_profile("house")
 
 _waiting: list[Deferred[object]] = []
 
@@ -56,8 +62,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Give Twisted tests a deadline, and run the others outside the reactor's greenlet."""
     test = pyfuncitem.obj
-    hypothesis = getattr(test, "hypothesis", None)
-    inner = hypothesis.inner_test if hypothesis else test
+    property_test = getattr(test, "hypothesis", None)
+    inner = property_test.inner_test if property_test else test
     kind = getattr(inner, "_pytest_twisted_mark", None)
     if kind is None:
         assert not inspect.iscoroutinefunction(inner), "mark an async test with pytest_twisted.ensureDeferred"
@@ -78,8 +84,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return waiting
 
     with_deadline._pytest_twisted_mark = "inline_callbacks_test"  # type: ignore[attr-defined]  # pytest-twisted reads it
-    if hypothesis:
-        hypothesis.inner_test = with_deadline
+    if property_test:
+        property_test.inner_test = with_deadline
     else:
         pyfuncitem.obj = with_deadline
     return None

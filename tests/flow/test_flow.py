@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from play import CLIENT, SERVER, arm, play, rule
+from tests.flow.play import CLIENT, SERVER, arm, play, rule
 
 from bustedwall.flow.flow import FLUSH_LIMIT, ORPHAN_LIMIT, Flow
 from bustedwall.policy.rules import AtBytes, AtOpen, Heal, Wait

@@ -6,8 +6,8 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from play import arm, rule
-from simulated import Pretended, SimulatedRelay
+from tests.flow.play import arm, rule
+from tests.flow.simulated import Pretended, SimulatedRelay
 
 from bustedwall.flow.flow import Flow
 from bustedwall.policy.rules import AtBytes, AtOpen, Heal, Rule, Step, Wait

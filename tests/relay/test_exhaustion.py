@@ -1,0 +1,92 @@
+"""No descriptor left: the door rests instead of spinning, flows that are open go on, and it recovers."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+from pathlib import Path
+
+from tests.relay.peers import HANG, abort, dial, recv, send, until
+from tests.relay.rig import running
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def leave(pid: int, count: int) -> None:
+    """Let a process have so many more descriptors."""
+    open_ = [int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    limit = len(open_) + count
+    assert limit > max(open_), "a gap in the numbers counts as free"
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
+
+
+def test_without_descriptors_the_door_rests_and_recovers(tmp_path: Path) -> None:
+    with running(tmp_path) as rig:
+        wall = rig.wall
+        talk = rig.connect("plain", 4)
+        leave(wall.pid, 6)  # three flows; an odd number would be noticed by a dial and not by the door
+        clients = [dial(wall.addresses["plain-4"]) for _ in range(40)]
+
+        paused = until(lambda: [f for f in wall.facts() if f["fact"] == "accept-paused"], "the door rests")
+        assert paused[0]["error"] == "EMFILE"
+        assert paused[0]["flow"] is None
+        cpu, began = cpu_seconds(wall.pid), time.monotonic()
+        for number in range(10):  # the flow that is open goes on meanwhile
+            assert send(talk.client, bytes([number])) == "ok"
+            assert recv(talk.server) == bytes([number])
+            time.sleep(0.1)  # the time over which is measured
+        seconds = time.monotonic() - began
+        pauses = [fact for fact in wall.facts() if fact["fact"] == "accept-paused"]
+        assert len(pauses) - len(paused) <= seconds / 0.1 + 1, "it may knock ten times a second, not spin"
+        assert cpu_seconds(wall.pid) - cpu < 0.3 * seconds
+
+        for client in clients:
+            abort(client)
+        talk.client.close()
+        assert recv(talk.server) == "EOF"
+        talk.server.close()
+        rig.upstreams[4].forget()
+        last = until(lambda: _reached(rig.upstreams[4].sock, wall.addresses["plain-4"]), "clients are served again")
+        for sock in last:
+            sock.close()
+
+
+def _reached(listener: socket.socket, address: tuple[str, int]) -> tuple[socket.socket, socket.socket] | None:
+    """Try a new flow; return its ends if it came through."""
+    client = dial(address)
+    send(client, b"again")
+    listener.settimeout(0.5)
+    try:
+        while True:
+            server, _ = listener.accept()
+            server.settimeout(HANG)
+            if recv(server) == b"again":
+                return client, server
+            server.close()
+    except TimeoutError:
+        client.close()
+        return None
+
+
+def test_a_flow_that_gets_no_descriptor_for_its_upstream_is_reset(tmp_path: Path) -> None:
+    with running(tmp_path) as rig:
+        # Once through, so that the process has all that it opens for itself.
+        first = rig.connect("plain", 4)
+        first.client.close()
+        first.server.close()
+        first.wait("flow-closed")
+        leave(rig.wall.pid, 1)
+        talk = rig.dial("plain", 4)
+        assert recv(talk.client) == "ECONNRESET"
+        assert talk.story() == [
+            "flow-accepted",
+            "address-failed EMFILE",
+            "reset-sent client upstream refused",
+            "flow-closed 0 0 0",
+        ]

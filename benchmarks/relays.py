@@ -1,0 +1,150 @@
+"""The relays that are compared, and the backend behind them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from problem import CannotRunError
+from processes import Processes
+
+HERE = Path(__file__).resolve().parent
+PROXY = HERE.parent / "proxy"
+
+DIRECT = "direct"
+HAPROXY = "HAProxy"
+HAPROXY_1M = "HAProxy 1M"
+BUSTEDWALL = "bustedwall"
+SEEN = "bustedwall, seen"
+SLOW = "bustedwall, slow"
+
+DELAY_MS = 100
+NEEDLE = "HTTP/1.1 503 Service Unavailable"
+"""What the looking stage searches: made of letters that the load does contain, in an order that it does not."""
+
+HAPROXY_CONFIG = """\
+global
+    {settings}
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 300s
+    timeout server 300s
+    {options}
+listen relay
+    bind 127.0.0.1:{port}
+    server backend {upstream}
+"""
+
+BUSTEDWALL_CONFIG = """\
+version: 1
+proxies:
+  - {{name: {name}, listen: "127.0.0.1:0", upstream: "{upstream}", policies: [./{name}.yaml]}}
+"""
+
+POLICY = """\
+version: 1
+name: {name}
+summary: for the benchmarks
+rules:
+  - name: {name}
+    when: open
+    do: [{{{fault}}}]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A running relay; `direct` is none, and has no pid."""
+
+    port: int
+    pid: int = 0
+
+
+class Relays:
+    """Starts relays by name, all with the same backend."""
+
+    def __init__(self, processes: Processes, load: Path) -> None:
+        self._processes = processes
+        self._own_port = count(901)  # below what connections use as their own port
+        self._own_address = count(2)
+        self.backend_pid, self._backend = processes.start("backend", [load, "serve"], _number_after('{"port":'))
+        self._starters: dict[str, Callable[[], tuple[int, int]]] = {
+            HAPROXY: lambda: self._haproxy("haproxy", "", ""),
+            HAPROXY_1M: lambda: self._haproxy(
+                "haproxy-1m",
+                "tune.pipesize 1048576",
+                "option splice-request\n    option splice-response",
+            ),
+            BUSTEDWALL: lambda: self._bustedwall(
+                "plain", ["-m", "bustedwall", "run", "--listen", "127.0.0.1:0", "--upstream", self._upstream()]
+            ),
+            SEEN: lambda: self._configured("seen", f'look: "{NEEDLE}"', [HERE / "seen.py"]),
+            SLOW: lambda: self._configured("slow", f"latency: {DELAY_MS}ms from server", ["-m", "bustedwall"]),
+        }
+
+    def start(self, name: str) -> Relay:
+        """Start a relay and wait until it listens."""
+        if name == DIRECT:
+            return Relay(self._backend)
+        pid, port = self._starters[name]()
+        return Relay(port, pid)
+
+    def stop(self, relay: Relay) -> None:
+        """End a relay."""
+        if relay.pid:
+            self._processes.stop(relay.pid)
+
+    def _upstream(self) -> str:
+        """Return an address of the backend that is new, so that no relay inherits another's ports in TIME_WAIT."""
+        return f"127.0.0.{next(self._own_address)}:{self._backend}"
+
+    def _haproxy(self, name: str, settings: str, options: str) -> tuple[int, int]:
+        program = haproxy_program()
+        port = next(self._own_port)
+        config = self._processes.folder / f"{name}.cfg"
+        config.write_text(
+            HAPROXY_CONFIG.format(settings=settings, options=options, port=port, upstream=self._upstream())
+        )
+
+        def ready(_: str) -> int | None:
+            with socket.socket() as probe:
+                return port if probe.connect_ex(("127.0.0.1", port)) == 0 else None
+
+        return self._processes.start(name, [program, "-db", "-f", config], ready)
+
+    def _configured(self, name: str, fault: str, program: list[str | Path]) -> tuple[int, int]:
+        folder = self._processes.folder
+        config = folder / f"{name}-config.yaml"
+        config.write_text(BUSTEDWALL_CONFIG.format(name=name, upstream=self._upstream()))
+        (folder / f"{name}.yaml").write_text(POLICY.format(name=name, fault=fault))
+        return self._bustedwall(name, [*program, "run", config])
+
+    def _bustedwall(self, name: str, arguments: list[str | Path]) -> tuple[int, int]:
+        env = os.environ | {"PYTHONPATH": str(PROXY)}  # this checkout, whatever is installed
+        return self._processes.start(
+            f"bustedwall-{name}", [sys.executable, *arguments], _number_after(r"listening \S+ 127\.0\.0\.1:"), env
+        )
+
+
+def haproxy_program() -> str:
+    """Return where HAProxy is."""
+    program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        raise CannotRunError("haproxy is not on PATH; the benchmarks compare with it (Debian: apt install haproxy)")
+    return program
+
+
+def _number_after(what: str) -> Callable[[str], int | None]:
+    def find(log: str) -> int | None:
+        found = re.search(rf"(?:{what})(\d+)\b", log)
+        return int(found[1]) if found else None
+
+    return find

@@ -41,13 +41,14 @@ _CHUNK = 1 << 18
 _ROUNDS = 8
 """Reads in a row before other flows have their turn."""
 
+_LARGE = 1 << 16
 _SPLICE_AFTER = 3
-"""Full reads in a row after which a direction is spliced; for small messages splice costs more."""
+"""Large reads in a row after which a direction is spliced; for small messages splice costs more."""
 
+_SMALL = 1 << 14
 _COPY_AFTER = 9
 """Small splices in a row after which it is copied again."""
 
-_SMALL = 1 << 14
 
 _buffer = memoryview(bytearray(_CHUNK))
 """Shared by all legs: nothing stays in it between two calls."""
@@ -83,7 +84,7 @@ class TcpLeg(Outlet):
         self.eof = False
         """The peer's FIN has been read."""
         self.full = 0
-        """Full reads in a row, or small splices in a row."""
+        """Large reads in a row, or small splices in a row."""
         self.splicing = False
 
     # ---- Watcher
@@ -191,16 +192,14 @@ class TcpLeg(Outlet):
                 self.ready = events | IN
                 self.flow.tell(None)
                 return
-            if count < limit:
-                self.full = 0
-                if not events & FINISHING:
-                    return
-            elif limit == _CHUNK:
-                self.full += 1
-                if self.full > _SPLICE_AFTER:
-                    self.splicing, self.full = True, 0
-                    self._splice(events)
-                    return
+            self.full = self.full + 1 if count >= _LARGE else 0
+            if self.full > _SPLICE_AFTER:
+                self.splicing, self.full = True, 0
+            if count < limit and not events & FINISHING:
+                return
+            if self.splicing:
+                self._splice(events)
+                return
         self._pause(events)
 
     def _splice(self, events: int) -> None:  # noqa: C901, PLR0911 (as above)

@@ -334,8 +334,9 @@ class TcpFlow:
 
     def _close_if_done(self) -> None:
         """Close both sockets once nothing more can happen on either, and let go of everything."""
-        if self.closed or self.dialling is not None:
-            return
+        client = self.client
+        if self.closed or self.dialling is not None or not (client.dead or client.eof):
+            return  # the usual answer, after every chunk that is looked at
         legs = self._legs()
         dead = all(leg.dead for leg in legs)
         if not dead and not (all(leg.done for leg in legs) and (self.logic is None or self.logic.over)):

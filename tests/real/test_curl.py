@@ -1,0 +1,130 @@
+"""curl, before nginx and before an nginx that is itself a client of another."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.real.conftest import StartWall
+from tests.real.expected import (
+    CURL,
+    DOWNLOADS_LITTLE,
+    DOWNLOADS_TWICE,
+    DOWNLOADS_UNBUFFERED,
+    NGINX,
+    Case,
+    Outcome,
+    check,
+    of,
+    same,
+)
+from tests.real.servers import FILES, HANG, HOST, Server, program
+
+pytestmark = pytest.mark.real("curl", "nginx")
+
+
+def curl(folder: Path, *urls: str, limit: int = 2) -> tuple[Outcome, list[str]]:
+    """Download files to FOLDER/0, 1 …; return how it ended, and headers, body and connections of each."""
+    words = [program("curl", "curl"), "-q", "-sSf", "--noproxy", "*", "--max-time", str(limit)]
+    words += ["-w", "%{size_header} %{size_download} %{num_connects}\n"]
+    for number, url in enumerate(urls):
+        words += ["-o", str(folder / str(number)), url]
+    began = time.monotonic()
+    done = subprocess.run(words, capture_output=True, text=True, timeout=HANG, check=False)
+    outcome = Outcome(f"exit {done.returncode}", done.stderr, time.monotonic() - began)
+    return outcome, done.stdout.splitlines()
+
+
+def files(does: str) -> list[str]:
+    """Return the names of what a case downloads."""
+    return {DOWNLOADS_LITTLE: ["2kB"], DOWNLOADS_TWICE: ["2kB", "2kB"]}.get(does, ["5MB"])
+
+
+def assert_same_bytes(server: Server, folder: Path, names: list[str]) -> None:
+    for number, name in enumerate(names):
+        # Not `assert a == b`: a difference of megabytes takes pytest minutes to show.
+        unchanged = (folder / str(number)).read_bytes() == (server.folder / "files" / name).read_bytes()
+        assert unchanged, f"{name} has changed on its way"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_without_a_policy_curl_gets_every_byte(nginx: Server, wall: StartWall, tmp_path: Path, name: str) -> None:
+    outcome, _ = curl(tmp_path, f"http://{HOST}:{wall(nginx, None).port}/{name}", limit=10)
+
+    assert (outcome.ends, outcome.says) == ("exit 0", "")
+    assert_same_bytes(nginx, tmp_path, [name])
+
+
+def test_without_a_policy_curl_keeps_its_connection(nginx: Server, wall: StartWall, tmp_path: Path) -> None:
+    url = f"http://{HOST}:{wall(nginx, None).port}/100kB"
+
+    outcome, sizes = curl(tmp_path, url, url, limit=10)
+
+    assert outcome.ends == "exit 0"
+    assert [line.split()[2] for line in sizes] == ["1", "0"]
+    assert_same_bytes(nginx, tmp_path, ["100kB", "100kB"])
+
+
+def test_without_a_policy_curl_behind_nginx_gets_every_byte(nginx: Server, wall: StartWall, tmp_path: Path) -> None:
+    outcome, _ = curl(tmp_path, f"http://{HOST}:{nginx.port}/through/{wall(nginx, None).port}/5MB", limit=10)
+
+    assert (outcome.ends, outcome.says) == ("exit 0", "")
+    assert_same_bytes(nginx, tmp_path, ["5MB"])
+
+
+@pytest.mark.parametrize("case", of(CURL), ids=str)
+def test_curl_ends_and_speaks_as_the_page_says(nginx: Server, wall: StartWall, tmp_path: Path, case: Case) -> None:
+    names, proxy = files(case.does), wall(nginx, case.policy)
+
+    outcome, _ = curl(tmp_path, *(f"http://{HOST}:{proxy.port}/{name}" for name in names))
+
+    check(case, outcome)
+    assert "rule-fired" in proxy.facts()
+    if case.ends == "exit 0":
+        assert_same_bytes(nginx, tmp_path, names)
+
+
+@pytest.mark.parametrize("case", of(NGINX), ids=str)
+def test_curl_behind_nginx_and_nginx_speak_as_the_page_says(
+    nginx: Server, wall: StartWall, tmp_path: Path, case: Case
+) -> None:
+    proxy = wall(nginx, case.policy)
+    way = "unbuffered" if case.does == DOWNLOADS_UNBUFFERED else "through"
+
+    outcome, _ = curl(tmp_path, f"http://{HOST}:{nginx.port}/{way}/{proxy.port}/5MB")
+
+    check(case, outcome)
+    assert "rule-fired" in proxy.facts()
+    lines = nginx.log(f'upstream: "http://{HOST}:{proxy.port}/')
+    if case.log:
+        (line,) = lines
+        assert same(f"… {case.log}, client: …", line)
+    else:
+        assert not lines
+        assert_same_bytes(nginx, tmp_path, ["5MB"])
+
+
+@pytest.mark.parametrize(("policy", "passed"), [("reset-mid-response", 1000), ("cable-pull:after=50kB", 50_000)])
+def test_curl_gets_what_the_policy_lets_pass_and_not_one_byte_more(
+    nginx: Server, wall: StartWall, tmp_path: Path, policy: str, passed: int
+) -> None:
+    _, (sizes,) = curl(tmp_path, f"http://{HOST}:{wall(nginx, policy).port}/5MB", limit=1)
+
+    header, body, _ = map(int, sizes.split())
+    assert header + body == passed
+
+
+def test_curl_repeats_a_request_by_itself_where_a_connection_that_it_kept_is_reset(
+    nginx: Server, wall: StartWall, tmp_path: Path
+) -> None:
+    """So it says nothing of the fault; the second request has used a second connection."""
+    proxy = wall(nginx, "gave-up-rst:give_up=1s")
+    url = f"http://{HOST}:{proxy.port}/2kB"
+
+    outcome, sizes = curl(tmp_path, url, url, limit=5)
+
+    assert (outcome.ends, outcome.says) == ("exit 0", "")
+    assert [line.split()[2] for line in sizes] in (["1", "1"], ["1", "0"])  # curl 7.88 counts the first attempt only
+    assert proxy.facts().count("rule-fired") == 2

@@ -2,5 +2,5 @@
 
 One edge-triggered epoll of our own, nested in whatever Twisted reactor runs (`poller`), moves bytes
 between the two sockets of a flow (`leg`, `pipes`). Where a flow has logic, what happens is told to
-it and what it commands is performed (`tcpflow`).
+it (`tcpflow`) and what it commands is performed (`perform`).
 """

@@ -4,6 +4,11 @@ Each socket is registered once, edge-triggered, for all it can do; nothing is ev
 byte costs a read and a write and no epoll_ctl. Twisted's own transports would hide the errno of a
 RST, read ahead (FIN or RST is decided by unread bytes) and cost two to three times more.
 
+A turn of the reactor costs more than the relaying of a small message. So while messages come the
+poller does not go back after each, but lingers a moment for the next one; what else the reactor has
+to do (names to resolve, requests to a control port) waits for at most _STAY and _LINGER. Timers of
+flows do not wait: their descriptor is in this epoll, too.
+
 Edge-triggered means that what is not done at an event is not announced again: a watcher that stops
 before the kernel says EAGAIN has to come back by `later`.
 
@@ -41,7 +46,11 @@ FINISHING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 _SOCKET = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | (select.EPOLLET & 0xFFFFFFFF)
 _BATCH = 256
-_LOOKS = 2  # a second look is cheap; more would starve the reactor's other work
+_LINGER = 0.001
+"""Seconds to wait for the next event before the reactor has its turn; the least that epoll_wait can be asked for."""
+
+_STAY = 0.002
+"""Seconds after which the reactor has its turn, however much there is to do."""
 
 log = Logger()
 
@@ -139,10 +148,12 @@ class Poller:
     def doRead(self) -> None:  # noqa: N802 (Twisted's name)
         """Deal with what has happened on all sockets."""
         self._busy = True
-        for _ in range(_LOOKS):
-            if self._epoll.closed or not (events := self._epoll.poll(0, _BATCH)):
-                break
+        leave, wait = self.clock() + _STAY, 0.0
+        while not self._epoll.closed and (events := self._epoll.poll(wait, _BATCH)):
             self._dispatch(events)
+            if self.clock() >= leave:
+                break
+            wait = 0.0 if self._turns else _LINGER
         self._busy = False
         if self._turns:
             self._schedule()

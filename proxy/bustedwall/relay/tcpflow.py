@@ -7,18 +7,17 @@ while), so the first one gives the flow its logic late, with the history told th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bustedwall.flow.flow import FLUSH_LIMIT, Flow
 from bustedwall.kernel.endings import errno_name, pending_error, reset, unread, unsent
-from bustedwall.kernel.loss import apply_losses
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
 from bustedwall.relay.dial import Dialling
 from bustedwall.relay.leg import UNLIMITED, TcpLeg
+from bustedwall.relay.perform import perform
 from bustedwall.relay.poller import IN, Poller
-from bustedwall.terms.commands import Command, Depth, Dial, Flush, Note, Reset, Send, SetLoss, Shut
+from bustedwall.terms.commands import Depth
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Event, Flushed, Opened, Passed, Woke
 from bustedwall.terms.facts import (
     AddressFailed,
@@ -27,13 +26,11 @@ from bustedwall.terms.facts import (
     FlowClosed,
     FlowFailed,
     FlowOpened,
-    LossSet,
     PeerFinished,
     PeerLost,
 )
 from bustedwall.terms.items import FIN, RST
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import Losses
 
 if TYPE_CHECKING:
     from bustedwall.relay.service import Proxy
@@ -88,11 +85,12 @@ class TcpFlow:
             self.note(FlowAccepted(str(Address(*client))))
         self.poller.watch(self.client.fd, self.client)
         if self.logic is None:
-            self._dial()
+            self.dial()
         else:
             self.tell(Accepted())
 
-    def _dial(self) -> None:
+    def dial(self) -> None:
+        """Connect the upstream."""
         self.dialling = Dialling(self)
         self.dialling.start()
 
@@ -177,7 +175,7 @@ class TcpFlow:
             leg.finish()
         source = leg.peer
         if leg.flush is Depth.KERNEL:
-            self._try_flush(leg)
+            self.try_flush(leg)
         elif self.logic is not None and source.moved > source.told:
             self.tell(None)
         self._close_if_done()
@@ -194,7 +192,7 @@ class TcpFlow:
                     self.bury(leg)
         for leg in self._legs():
             if leg.flush is Depth.WIRE:
-                self._try_flush(leg)
+                self.try_flush(leg)
         if self.logic is not None:
             self.tell(Woke())
 
@@ -226,9 +224,9 @@ class TcpFlow:
             moved = leg.moved - leg.told
             if moved > 0:
                 leg.told = leg.moved
-                self._perform(logic.handle(Passed(leg.name, moved), now))
+                perform(self, logic.handle(Passed(leg.name, moved), now))
         if event is not None:
-            self._perform(logic.handle(event, now))
+            perform(self, logic.handle(event, now))
 
     def _get_logic(self) -> None:
         """Give a flow that had none the logic of no rules, and the history that matters to it."""
@@ -254,28 +252,8 @@ class TcpFlow:
             if leg.ready and leg.credit:
                 leg.resume()
 
-    def _perform(self, commands: Iterable[Command]) -> None:
-        for command in commands:
-            if isinstance(command, Send):  # before the others: it is what nearly all of them are
-                self._leg(command.leg).write(command.data)
-                continue
-            match command:
-                case Note(fact):
-                    self.note(fact)
-                case Shut(name):
-                    self._leg(name).finish()
-                case Flush(name, depth):
-                    leg = self._leg(name)
-                    leg.flush = depth
-                    self._try_flush(leg)
-                case Reset(name):
-                    self._leg(name).close(reset)
-                case SetLoss(name, losses):
-                    self._set_loss(self._leg(name), losses)
-                case Dial():
-                    self._dial()
-
-    def _leg(self, name: Leg) -> TcpLeg:
+    def leg(self, name: Leg) -> TcpLeg:
+        """Return a leg by name; the server's must be there."""
         leg = self.client if name is Leg.CLIENT else self.server
         assert leg is not None, "the logic acts on a server leg that does not exist yet"
         return leg
@@ -283,19 +261,11 @@ class TcpFlow:
     def _legs(self) -> tuple[TcpLeg, ...]:
         return (self.client,) if self.server is None else (self.client, self.server)
 
-    def _try_flush(self, leg: TcpLeg) -> None:
+    def try_flush(self, leg: TcpLeg) -> None:
+        """Tell the logic that a leg's bytes have come as far as it asked, if they have."""
         if leg.gone or not (leg.blocked or (leg.flush is Depth.WIRE and unsent(leg.sock))):
             leg.flush = None
             self.tell(Flushed(leg.name))
-
-    def _set_loss(self, leg: TcpLeg, losses: Losses) -> None:
-        error = None
-        if not leg.gone:
-            try:
-                apply_losses(leg.sock, losses)
-            except OSError as refusal:
-                error = errno_name(refusal.errno)
-        self.note(LossSet(leg.name, tuple(sorted(f"{loss.what.value} {loss.way.value}" for loss in losses)), error))
 
     def _set_alarm(self) -> None:
         when = None if self.logic is None else self.logic.deadline()

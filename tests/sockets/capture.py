@@ -59,10 +59,11 @@ class Capture:
     """tshark, from when it is ready."""
 
     def __init__(self, ports: Iterable[int]) -> None:
+        self._ports = frozenset(ports)
         self._mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._mark.bind(("127.0.0.1", 0))
         port = self._mark.getsockname()[1]
-        wanted = " or ".join(f"tcp port {number}" for number in ports)
+        wanted = " or ".join(f"tcp port {number}" for number in sorted(self._ports))
         fields = [argument for name in FIELDS for argument in ("-e", name)]
         command = ["tshark", "-i", "lo", "-n", "-l", "-f", f"{wanted} or icmp or ip6 proto 43 or udp port {port}"]
         command += ["-T", "fields", "-E", "separator=;", "-E", "occurrence=f", *fields]
@@ -100,9 +101,10 @@ class Capture:
                 self._rows.append(row)
 
     def packets(self) -> list[Packet]:
-        """Return all packets until now."""
+        """Return all packets until now; an ICMP message is ours if the segment that it quotes is."""
         self.mark()
-        return [_packet(row) for row in self._rows]
+        found = [_packet(row) for row in self._rows]
+        return [packet for packet in found if {packet.source, packet.target} & self._ports]
 
     def close(self) -> None:
         self._tshark.terminate()

@@ -45,6 +45,9 @@ _LARGE = 1 << 16
 _SPLICE_AFTER = 3
 """Large reads in a row after which a direction is spliced; for small messages splice costs more."""
 
+_WITHOUT_PIPE = -1000
+"""Where counting large reads begins when there was no pipe to be had: it is tried again much later."""
+
 _SMALL = 1 << 14
 _COPY_AFTER = 9
 """Small splices in a row after which it is copied again."""
@@ -206,7 +209,7 @@ class TcpLeg(Outlet):
         peer = self.peer
         pipe = pipes.borrow()
         if pipe is None:
-            self.splicing, self.full = False, -1000  # no pipe to be had: try again much later
+            self.splicing, self.full = False, _WITHOUT_PIPE
             self._copy(events)
             return
         outlet, inlet = pipe

@@ -17,9 +17,8 @@ _BATCH = 64
 """Accepts in a row before the sockets that are open have their turn."""
 
 _REST = 0.1
-"""Seconds for which a door is left alone when the kernel has no descriptor or memory for us."""
+"""Seconds for which a door is left alone when accept fails, mostly because no descriptor or memory is left."""
 
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _NEXT = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO, errno.EPERM)
 """Errors of one connection that came to nothing, accept(2); the next one may be fine."""
 
@@ -84,15 +83,17 @@ class Listener:
             except OSError as error:
                 if error.errno in _NEXT:
                     continue
-                if error.errno in _EXHAUSTED:
-                    self._rest(error)
-                    return
-                raise
+                self._rest(errno_name(error.errno))
+                return
             self._accept(sock, peer[:2])
 
-    def _rest(self, error: OSError) -> None:
+    def on_failure(self) -> None:
+        """Go on after an exception, which has been logged: the other clients are not to blame."""
+        self._rest("a bug, see the log")
+
+    def _rest(self, why: str) -> None:
         """Leave the clients in the backlog for a moment, or the loop would spin on them."""
-        self._record(AcceptPaused(errno_name(error.errno)))
+        self._record(AcceptPaused(why))
         self._poller.shut_door(self.sock.fileno())
         self._open = False
         self._poller.reactor.callLater(_REST, self._come_back)

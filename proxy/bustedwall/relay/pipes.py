@@ -57,8 +57,3 @@ class Pipes:
         for fd in pipe:
             os.close(fd)
         self._made -= 1
-
-    def close(self) -> None:
-        """Give all idle pipes back to the kernel."""
-        while self._idle:
-            self.destroy(self._idle.pop())

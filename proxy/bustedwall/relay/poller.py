@@ -72,7 +72,7 @@ class Watcher(Fallible, Protocol):
         """Go on where the watcher had stopped before the kernel said EAGAIN."""
 
 
-class Door(Protocol):
+class Door(Fallible, Protocol):
     """Who is told of a listening socket's events."""
 
     def on_knock(self) -> None:
@@ -173,7 +173,7 @@ class Poller:
         if self._turns:
             self._take_turns()
         for door in knocks:
-            door.on_knock()
+            self.guard(door, door.on_knock)
 
     def guard(self, who: Fallible, act: Callable[[], None]) -> None:
         """Call `act`; an exception is logged and ends `who`, not the loop that serves everyone."""

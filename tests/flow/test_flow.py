@@ -361,3 +361,17 @@ def test_a_leg_whose_last_bytes_are_being_lost_can_still_be_reset() -> None:
     )
 
     assert flow.over
+
+
+def test_lifting_the_loss_of_a_finished_leg_does_not_save_it_from_the_reset() -> None:
+    flow = Flow((rule(AtOpen(), arm("drop all to client"), Wait(5.0), arm("reset client")),))
+
+    play(
+        flow,
+        (0.0, Opened(), [SetLoss(CLIENT, TO_CLIENT)]),
+        (1.0, Arrived(CLIENT, FIN), [Shut(SERVER)]),
+        (2.0, Arrived(SERVER, FIN), [Shut(CLIENT)]),
+        (5.0, Woke(), [SetLoss(CLIENT, NO_LOSS), Reset(CLIENT)]),
+    )
+
+    assert flow.over

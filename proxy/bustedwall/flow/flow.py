@@ -251,11 +251,11 @@ class Flow:
         for source, item in damage.inject.items():
             self._inject(source, item, rule, now)
         for command in damage.at_once:
-            if isinstance(command, Reset):
-                self._lift(command.leg, now)
-                self._reset(command.leg, rule, now)
-            else:
+            if not isinstance(command, Reset):
                 self._do(command)
+            elif not self._moot(command.leg):
+                self._lift(command.leg, now)
+                self._end(command.leg, rule, now)
 
     def _inject(self, source: Leg, item: Item, rule: str, now: float) -> None:
         """Put an ending behind the bytes that were read from a leg which itself goes on."""
@@ -302,9 +302,12 @@ class Flow:
         return state is LegState.ENDED or (state is LegState.DONE and not self._losses[leg])
 
     def _reset(self, leg: Leg, cause: str, now: float) -> None:
-        """End a leg that has not ended; if the other one goes on, it is an orphan from now on."""
-        if self._moot(leg):
-            return
+        """End a leg, unless it has ended."""
+        if not self._moot(leg):
+            self._end(leg, cause, now)
+
+    def _end(self, leg: Leg, cause: str, now: float) -> None:
+        """End a leg by RST; if the other one goes on, it is an orphan from now on."""
         self._do(Reset(leg))
         self._note(ResetSent(leg, cause))
         self._move(leg, Move.RST, now)

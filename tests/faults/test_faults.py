@@ -3,81 +3,94 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from bustedwall.faults import registry
-from bustedwall.faults.fault import Fault, LastingFault
-from bustedwall.faults.latency import HOLD, DelayLine
-from bustedwall.terms.commands import Reset
+from bustedwall.faults.fault import Damage, Fault, LastingFault, Shared
+from bustedwall.faults.holding import HOLD
+from bustedwall.faults.latency import DelayLine
+from bustedwall.terms.dice import Dice
+from bustedwall.terms.endings import Ending, How
 from bustedwall.terms.items import FIN, RST, Bytes
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import Loss, Way
 
 FAULTS = registry()
 
-EXAMPLES = {
-    "drop": ["all from client", "all to server"],
-    "latency": ["100ms from server", "2s from client"],
-    "reset": ["client", "server", "both"],
-}
-"""Short forms that users write; a fault without one fails below."""
+DICE = Dice.seeded(0)
 
 
 def short(text: str) -> Fault:
-    word, _, rest = text.partition(" ")
-    return FAULTS[word].model_validate(FAULTS[word].long_form(rest))
+    """Read a step as a policy has it, and as a fault writes itself."""
+    step = yaml.safe_load(text)
+    ((word, value),) = step.items() if isinstance(step, dict) else ((step, ""),)
+    kind = FAULTS[word]
+    return kind.model_validate(kind.long_form(value) if isinstance(value, str) else value)
+
+
+def damage(fault: Fault) -> Damage:
+    return fault.arm(DICE, Shared())
 
 
 def written() -> list[str]:
-    return [f"{word} {example}" for word, examples in EXAMPLES.items() for example in examples]
-
-
-def test_every_fault_has_an_example_here() -> None:
-    assert set(EXAMPLES) == set(FAULTS)
+    return [example for fault in FAULTS.values() for example in fault.page.examples]
 
 
 @pytest.mark.parametrize("word", FAULTS)
-def test_a_fault_says_what_it_does_on_the_wire_and_to_the_peer(word: str) -> None:
-    page = FAULTS[word].__doc__ or ""
+def test_a_fault_says_what_it_does_on_the_wire_and_to_the_peers(word: str) -> None:
+    page = FAULTS[word].page
 
-    assert "On the wire:" in page
-    assert "The peer:" in page or "peer:" in page.lower()
+    for text in (page.summary, page.wire, page.client, page.server, page.faithful, page.source):
+        assert text.strip() == text
+        assert text
+    assert page.examples
+    assert page.faithful.startswith(("exact", "approximate"))
+    assert bool(page.healing) == (issubclass(FAULTS[word], LastingFault))
 
 
 @pytest.mark.parametrize("text", written())
 def test_a_short_form_is_written_back_as_it_was_read(text: str) -> None:
-    assert str(short(text)) == text
+    fault = short(text)
+    word, _, rest = str(fault).partition(" ")
+
+    assert short(f"{word}: {rest}" if rest else word) == fault
 
 
 @pytest.mark.parametrize("text", written())
 def test_a_fault_does_something(text: str) -> None:
-    damage = short(text).arm()
+    done = damage(short(text))
 
-    assert damage.stages or damage.losses or damage.inject or damage.at_once
+    assert done.stages or done.losses or done.endings or done.door
+
+
+@pytest.mark.parametrize("text", written())
+def test_only_what_is_done_to_the_door_has_a_door(text: str) -> None:
+    fault = short(text)
+
+    assert (damage(fault).door is not None) == fault.at_door
 
 
 @pytest.mark.parametrize("text", written())
 def test_only_what_lasts_can_have_a_span(text: str) -> None:
     fault = short(text)
 
-    assert fault.arm().lasts == isinstance(fault, LastingFault)
+    assert damage(fault).lasts == isinstance(fault, LastingFault)
 
 
 @pytest.mark.parametrize("text", written())
 def test_each_flow_gets_stages_of_its_own(text: str) -> None:
     fault = short(text)
-    one, other = fault.arm(), fault.arm()
+    one, other = damage(fault), damage(fault)
 
     assert not {id(s) for s in one.stages.values()} & {id(s) for s in other.stages.values()}
 
 
 @pytest.mark.parametrize("word", FAULTS)
 def test_an_unknown_setting_is_refused(word: str) -> None:
-    text = EXAMPLES[word][0]
-
     with pytest.raises(ValidationError, match="extra_forbidden"):
-        FAULTS[word].model_validate(FAULTS[word].long_form(text) | {"colour": "red"})
+        FAULTS[word].model_validate(short(FAULTS[word].page.examples[0]).model_dump(by_alias=True) | {"colour": "red"})
 
 
 def test_a_direction_without_a_leg_is_told_in_words() -> None:
@@ -93,16 +106,16 @@ def test_a_drop_goes_one_way() -> None:
 def test_options_are_written_behind_the_short_form() -> None:
     reset = FAULTS["reset"].model_validate({"leg": "client", "flush": True})
 
-    assert str(reset) == "reset client flush true"
+    assert str(reset) == "reset {leg: client, flush: true}"
 
 
 def test_drop_from_and_drop_to_are_the_two_ways_of_one_leg() -> None:
-    assert short("drop all from client").arm().losses == {Leg.CLIENT: frozenset({Loss(Way.FROM)})}
-    assert short("drop all to client").arm().losses == {Leg.CLIENT: frozenset({Loss(Way.TO)})}
+    assert damage(short("drop: all from client")).losses == {Leg.CLIENT: frozenset({Loss(Way.FROM)})}
+    assert damage(short("drop: all to client")).losses == {Leg.CLIENT: frozenset({Loss(Way.TO)})}
 
 
 def test_a_reset_of_both_ends_both_at_once() -> None:
-    assert short("reset both").arm().at_once == (Reset(Leg.CLIENT), Reset(Leg.SERVER))
+    assert damage(short("reset: both")).endings == dict.fromkeys(Leg, Ending(How.RESET))
 
 
 def test_a_delay_line_gives_up_each_item_when_it_has_aged_and_not_before() -> None:

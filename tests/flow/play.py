@@ -13,17 +13,20 @@ A failure shows the whole conversation as a diff.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bustedwall.faults import registry
 from bustedwall.flow.flow import Flow
+from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.policy.rules import Arm, Rule, Step, Trigger
 from bustedwall.terms.commands import Command, Note
 from bustedwall.terms.events import Event
+from bustedwall.terms.facts import RuleFired
 from bustedwall.terms.leg import Leg
 
 CLIENT, SERVER = Leg.CLIENT, Leg.SERVER
 
-Line = tuple[float, Event, Sequence[Command]]
+Line = tuple[float, Event | RulesChanged | RuleCalled, Sequence[Command]]
 
 
 def play(flow: Flow, *lines: Line, facts: bool = False) -> None:
@@ -36,7 +39,7 @@ def play(flow: Flow, *lines: Line, facts: bool = False) -> None:
     assert actual == expected
 
 
-def _spoken(now: float, event: Event, commands: Sequence[Command]) -> list[str]:
+def _spoken(now: float, event: object, commands: Sequence[Command]) -> list[str]:
     return [f">> {now:g} {event}", *(f"<<   {command}" for command in commands)]
 
 
@@ -47,6 +50,11 @@ def arm(fault: str, *, span: float | None = None, **options: object) -> Arm:
     return Arm(kind.model_validate(kind.long_form(rest) | options), span)
 
 
-def rule(when: Trigger, *steps: Step, name: str = "test/rule") -> Rule:
+def rule(when: Trigger, *steps: Step, name: str = "test/rule", **options: Any) -> Rule:  # noqa: ANN401 (any field of Rule)
     """Return a rule."""
-    return Rule(name, when, steps)
+    return Rule(name, when, steps, **options)
+
+
+def fired(commands: Sequence[object]) -> list[str]:
+    """Return the names of the rules that fired, in order."""
+    return [c.fact.rule for c in commands if isinstance(c, Note) and isinstance(c.fact, RuleFired)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.flow.play import CLIENT, SERVER, arm, play, rule
 
-from bustedwall.flow.flow import FLUSH_LIMIT, ORPHAN_LIMIT, Flow
+from bustedwall.flow.flow import FLUSH_LIMIT, Flow
+from bustedwall.flow.legs import ORPHAN_LIMIT
 from bustedwall.policy.rules import AtBytes, AtOpen, Heal, Wait
 from bustedwall.terms.commands import Depth, Dial, Flush, Note, Reset, Send, SetLoss, Shut
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Flushed, Opened, Passed, Woke
@@ -85,6 +86,7 @@ def test_a_rst_after_a_fin_is_still_passed_on() -> None:
 
     play(
         flow,
+        (0.0, Opened(), []),
         (0.0, Arrived(CLIENT, FIN), [Shut(SERVER)]),
         (1.0, Arrived(CLIENT, RST), [Flush(SERVER, Depth.WIRE)]),
         (1.0, Flushed(SERVER), [Reset(SERVER)]),
@@ -110,7 +112,7 @@ def test_a_rule_fires_at_its_offset_and_says_where_that_was() -> None:
             1.0,
             Passed(SERVER, 10),
             [
-                Note(RuleFired("test/rule", 4, 10)),
+                Note(RuleFired("test/rule", 1, 4, 10)),
                 Note(FaultArmed("test/rule", "reset client")),
                 Reset(CLIENT),
                 Note(ResetSent(CLIENT, "test/rule")),
@@ -237,18 +239,21 @@ def test_a_reset_first_lifts_the_loss_that_would_swallow_it() -> None:
     )
 
 
-def test_a_flushing_reset_goes_behind_the_bytes_that_were_read() -> None:
-    flow = Flow((rule(AtOpen(), arm("latency 1s from server"), Wait(0.5), arm("reset client", flush=True)),))
+def test_a_flushing_reset_waits_for_what_has_left_the_gate_and_loses_what_stages_hold() -> None:
+    flow = Flow((rule(AtOpen(), arm("latency 1s from server"), Wait(1.5), arm("reset client", flush=True)),))
 
     play(
         flow,
         (0.0, Opened(), []),
-        (0.1, Arrived(SERVER, Bytes(b"x")), []),
-        (0.5, Woke(), []),
-        (1.1, Woke(), [Send(CLIENT, b"x")]),
+        (0.1, Arrived(SERVER, Bytes(b"sent")), []),
+        (1.0, Arrived(SERVER, Bytes(b"held")), []),
+        (1.1, Woke(), [Send(CLIENT, b"sent")]),
         (1.5, Woke(), [Flush(CLIENT, Depth.WIRE)]),
-        (1.5, Flushed(CLIENT), [Reset(CLIENT)]),
+        (1.6, Arrived(SERVER, Bytes(b"late")), []),
+        (1.7, Flushed(CLIENT), [Reset(CLIENT)]),
     )
+
+    assert flow.discarded == len(b"held" + b"late")
 
 
 def test_the_leg_that_is_left_alone_is_read_and_thrown_away_then_reset() -> None:

@@ -56,7 +56,7 @@ def refused(values: str, time_scale: float = 1) -> str:
 
 
 def waits(rule: Rule) -> list[float]:
-    return [step.seconds for step in rule.steps if isinstance(step, Wait)]
+    return [step.until for step in rule.steps if isinstance(step, Wait)]
 
 
 def reset_of(rule: Rule) -> tuple[str, bool]:

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from bustedwall.faults.drop import DropFault
+from bustedwall.faults.drop import DropFault, Lost
 from bustedwall.faults.latency import LatencyFault
-from bustedwall.faults.reset import ResetFault, Whose
+from bustedwall.faults.reset import ResetFault
+from bustedwall.faults.whose import Whose
 from bustedwall.policy.parse import parse
 from bustedwall.policy.rules import Arm, AtBytes, AtOpen, Heal, Rule, Step, Trigger, Wait
 from bustedwall.policy.template import read
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import What
 
 
 def rules(text: str) -> tuple[Rule, ...]:
@@ -49,7 +49,7 @@ def test_a_step_is_a_word_or_one_key(text: str, expected: Step) -> None:
 def test_the_short_form_to_a_leg_means_the_other_way() -> None:
     arm = step("drop: all to client")
     assert isinstance(arm, Arm)
-    assert arm.fault == DropFault.model_validate({"what": What.ALL, "to": Leg.CLIENT})
+    assert arm.fault == DropFault.model_validate({"what": Lost.ALL, "to": Leg.CLIENT})
 
 
 def test_a_fault_that_lasts_for_a_while_tells_the_flow_how_long() -> None:

@@ -79,7 +79,7 @@ def test_a_line_for_a_person_has_when_where_what_and_why() -> None:
 
 def test_a_person_is_not_told_what_every_flow_does_unless_he_asks() -> None:
     quiet, chatty = io.StringIO(), io.StringIO()
-    for fact in (FlowAccepted("127.0.0.1:9"), RuleFired("a/b", 0, 1)):
+    for fact in (FlowAccepted("127.0.0.1:9"), RuleFired("a/b", 1, 0, 1)):
         TextLog(quiet).take(entry(fact))
         TextLog(chatty, daily=True).take(entry(fact))
 
@@ -92,7 +92,7 @@ def test_a_closed_terminal_is_no_concern_of_the_data_plane() -> None:
     out = io.StringIO()
     out.close()
 
-    TextLog(out).take(entry(RuleFired("a/b", 0, 1)))
+    TextLog(out).take(entry(RuleFired("a/b", 1, 0, 1)))
 
 
 def test_every_reader_gets_the_same_entry() -> None:
@@ -104,7 +104,7 @@ def test_every_reader_gets_the_same_entry() -> None:
             self.entries.append(entry)
 
     one, other = Keep(), Keep()
-    Stream([one, other]).record("orders", 1, RuleFired("a/b", 0, 1))
+    Stream([one, other]).record("orders", 1, RuleFired("a/b", 1, 0, 1))
 
     assert one.entries == other.entries
     assert one.entries[0].at.tzinfo is UTC

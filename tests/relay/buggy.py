@@ -9,13 +9,14 @@ from pathlib import Path
 from twisted.internet import reactor
 
 from bustedwall.cli.run import _log_to_stderr
-from bustedwall.faults.fault import Damage, Fault, Stage
+from bustedwall.faults.fault import Damage, Fault, Shared, Stage
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Arm, AtOpen, Rule
 from bustedwall.record.journal import Journal
 from bustedwall.record.stream import Stream
 from bustedwall.relay.wall import Wall
+from bustedwall.terms.dice import Dice
 from bustedwall.terms.items import Bytes, Item
 from bustedwall.terms.leg import Leg
 
@@ -46,7 +47,7 @@ class BuggyFault(Fault):
     word = "buggy"
     value = "nothing"
 
-    def arm(self) -> Damage:
+    def arm(self, dice: Dice, shared: Shared) -> Damage:
         return Damage(stages={Leg.CLIENT: Buggy()})
 
 
@@ -54,7 +55,7 @@ def main(upstream: str, journal: str) -> None:
     _log_to_stderr()
     rules = (Rule("buggy/rule", AtOpen(), (Arm(BuggyFault()),)),)
     setup = ProxySetup("buggy", Address("127.0.0.1", 0), Address.parse(upstream), rules)
-    wall = Wall(reactor, [setup], Stream([Journal(Path(journal))]).record, verbose=True)
+    wall = Wall(reactor, [setup], Stream([Journal(Path(journal))]).record, seed=0, verbose=True)
     wall.startService()
     print(f"listening buggy {wall.proxies[0].address}", flush=True)  # noqa: T201
     reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)

@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 
 from bustedwall.policy.address import Address
 from bustedwall.relay.service import DataPlane, Proxy
+from bustedwall.terms.dice import Dice
 from bustedwall.terms.facts import Fact
 
 
@@ -74,7 +75,7 @@ def relaying(
         reactor.installNameResolver(resolver)
     plane = DataPlane(reactor)
     host = {4: "127.0.0.1", 6: "::1"}[version]
-    proxy = Proxy(plane, "proxy", Address(host, 0), upstream, (), record=records, verbose=True)
+    proxy = Proxy(plane, "proxy", Address(host, 0), upstream, (), dice=Dice.seeded(0), record=records, verbose=True)
     try:
         proxy.startService()
         yield proxy, records

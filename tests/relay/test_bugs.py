@@ -37,7 +37,7 @@ def test_an_exception_ends_its_flow_by_rst_and_no_other(tmp_path: Path, upstream
         assert recv(victim.server) == b"later"
     assert recv(victim.server) == "ECONNRESET"
     story = victim.story()
-    assert story[:3] == ["flow-accepted", "flow-opened", "rule-fired buggy/rule 0 0"]
+    assert story[:3] == ["flow-accepted", "flow-opened", "rule-fired buggy/rule 1 0 0 None"]
     assert story[-2] == "flow-failed see the log"
     assert story[-1].startswith("flow-closed")
 

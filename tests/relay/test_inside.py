@@ -99,7 +99,7 @@ def test_of_two_proxies_neither_starts_if_one_cannot(version: int) -> None:
     taken = Upstream(version)
     base = descriptors()
     free, used = ProxySetup("free", Address("127.0.0.1", 0), where(taken), ()), where(taken)
-    wall = Wall(reactor, [free, ProxySetup("used", used, used, ())], Records(), verbose=True)
+    wall = Wall(reactor, [free, ProxySetup("used", used, used, ())], Records(), seed=0, verbose=True)
     with pytest.raises(CannotListenError, match=r"proxy 'used' cannot listen on .*: Address already in use"):
         wall.startService()
     assert descriptors() == base

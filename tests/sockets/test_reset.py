@@ -150,7 +150,7 @@ def test_both_legs_are_reset(connect: Connect, version: int) -> None:
     assert talk.story() == [
         "flow-accepted",
         "flow-opened",
-        "rule-fired both/rule 10 0",
+        "rule-fired both/rule 1 10 0 None",
         "fault-armed both/rule reset both",
         "reset-sent client both/rule",
         "reset-sent server both/rule",
@@ -175,8 +175,8 @@ def test_the_journal_of_a_reset(connect: Connect, version: int) -> None:
     assert talk.story() == [
         "flow-accepted",
         "flow-opened",
-        "rule-fired client-flush-1000/rule 3 1000",
-        "fault-armed client-flush-1000/rule reset client flush true",
+        "rule-fired client-flush-1000/rule 1 3 1000 None",
+        "fault-armed client-flush-1000/rule reset {leg: client, flush: true}",
         "reset-sent client client-flush-1000/rule",
         "peer-finished server",
         "flow-closed 3 1000 0",

@@ -188,7 +188,7 @@ def demo() -> None:
     server = _Server()
     door = Address("127.0.0.1", 0)
     setups = [ProxySetup(row.name, door, server.address, load_use(row.policy) if row.policy else ()) for row in ROWS]
-    wall = Wall(cast("Reactor", reactor), setups, lambda *_: None, verbose=False)
+    wall = Wall(cast("Reactor", reactor), setups, lambda *_: None, seed=0, verbose=False)
     wall.startService()
     outcomes: list[Outcome] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
@@ -115,6 +116,7 @@ def _serve(setup: Config, journal_path: Path | None, ready_file: Path | None, *,
             cast("Reactor", reactor),  # the module stands in for the reactor that it installed
             setup.proxies,
             Stream(readers).record,
+            seed=secrets.randbelow(1 << 32),
             verbose=verbose or journal is not None,
         )
         wall.startService()

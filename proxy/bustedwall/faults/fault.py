@@ -7,18 +7,23 @@ so no fault can forget to undo itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from bustedwall.terms.commands import Command
+from bustedwall.terms.dice import Dice
+from bustedwall.terms.door import Door
+from bustedwall.terms.endings import Ending
 from bustedwall.terms.items import Item
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import Losses
+from bustedwall.terms.needs import NOTHING, Needs
 from bustedwall.terms.units import Duration
+
+Kept = TypeVar("Kept")
 
 
 class Stage:
@@ -50,6 +55,10 @@ class Stage:
         """Return how many more bytes the stage will take; at 0 the source is no longer read."""
         return NO_LIMIT
 
+    def held(self) -> int:
+        """Return how many bytes the stage holds now."""
+        return 0
+
 
 NO_LIMIT = 1 << 62
 
@@ -58,21 +67,59 @@ WAYS = ("from", "to")
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What an armed fault does to one flow, as data."""
+    """What an armed fault does to one flow, or to the door, as data."""
 
     stages: Mapping[Leg, Stage] = field(default_factory=dict)
     """By source leg: what that direction's items pass through, until the fault ends."""
     losses: Mapping[Leg, Losses] = field(default_factory=dict)
     """By leg: what the kernel is to lose, until the fault ends."""
-    inject: Mapping[Leg, Item] = field(default_factory=dict)
-    """By source leg: an ending that goes out behind the bytes already read from it."""
-    at_once: tuple[Command, ...] = ()
-    """Commands that are given once, now."""
+    endings: Mapping[Leg, Ending] = field(default_factory=dict)
+    """By leg: how it is ended, once, now; in this order."""
+    door: Door | None = None
+    """How the proxy's door is, until the fault ends."""
 
     @property
     def lasts(self) -> bool:
         """Tell whether there is anything to take back."""
-        return bool(self.stages or self.losses)
+        return bool(self.stages or self.losses or self.door)
+
+
+class Shared:
+    """What all flows of a proxy share at one step of one rule, such as a bucket; made by the first that asks."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self) -> None:
+        self._value: Any = None
+
+    def get(self, make: Callable[[], Kept]) -> Kept:
+        """Return the shared value; the first call makes it."""
+        if self._value is None:
+            self._value = make()
+        value: Kept = self._value
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a user is told of a fault; plain sentences, in Markdown."""
+
+    summary: str
+    """One line."""
+    examples: tuple[str, ...]
+    """Steps as users write them, such as `reset: client`; the first is the usual one."""
+    wire: str
+    """Which segments are sent, and which are not."""
+    client: str
+    """What the client's calls return."""
+    server: str
+    """What the server's calls return."""
+    healing: str
+    """What happens when it ends; empty where nothing is left to end."""
+    faithful: str
+    """`exact`, or `approximate` and why."""
+    source: str
+    """RFC section, kernel function or measurement."""
 
 
 class Fault(BaseModel):
@@ -83,14 +130,30 @@ class Fault(BaseModel):
     `latency: {delay: 100ms, from: server}`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     word: ClassVar[str]
     value: ClassVar[str]
+    page: ClassVar[Page]
+    lossless: ClassVar[bool] = True
+    """Whether its stages pass on every byte and ending once and in order, sooner or later."""
+    at_door: ClassVar[bool] = False
+    """True: it is done to the proxy's door, not to a flow; its damage has a `door` and nothing else."""
 
-    def arm(self) -> Damage:
-        """Return the damage for one flow; stages in it are new and belong to that flow."""
+    def arm(self, dice: Dice, shared: Shared) -> Damage:
+        """Return the damage for one flow; stages in it are new and belong to that flow.
+
+        `dice` are those of this step of this firing on this flow; all chance comes from them.
+        """
         raise AssertionError(f"{type(self).__name__} does not say what it does")
+
+    def needs(self) -> Needs:
+        """Return what these settings need of the kernel."""
+        return NOTHING
+
+    def approximation(self) -> Fault | None:
+        """Return the nearest fault that needs nothing, for a kernel that cannot do this one; None: there is none."""
+        return None
 
     @classmethod
     def long_form(cls, short: str) -> dict[str, str]:
@@ -109,21 +172,19 @@ class Fault(BaseModel):
         return ({cls.value: " ".join(value)} if value else {}) | {way: last}
 
     def __str__(self) -> str:
-        """Write the fault as a user would; options left at their default are not mentioned."""
-        keys = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        value = keys.pop(type(self).value, None)
-        ways = [f"{way} {keys.pop(way)}" for way in WAYS if way in keys]
-        options = [f"{key} {_written(option)}" for key, option in keys.items()]
-        return " ".join([self.word, *([] if value is None else [_written(value)]), *ways, *options])
+        """Write the step as users do, without its colon; what is left at its default is not mentioned.
 
-
-def _written(value: object) -> str:
-    """Write a setting as users do; a number is seconds."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}s" if value >= 1 else f"{value * 1000:g}ms"
-    return str(value)
+        The short form where it can say all, otherwise a mapping: `reset {leg: client, flush: true}`.
+        """
+        keys = {
+            key: str(setting).lower() if isinstance(setting, bool) else str(setting)
+            for key, setting in self.model_dump(mode="json", by_alias=True, exclude_defaults=True).items()
+        }
+        first = [key for key in (self.value, *WAYS) if key in keys]
+        if len(first) == len(keys):
+            return " ".join([self.word, *(f"{key} {keys[key]}" if key in WAYS else keys[key] for key in first)])
+        order = sorted(keys, key=lambda key: (key not in first, key == "for"))
+        return f"{self.word} {{{', '.join(f'{key}: {keys[key]}' for key in order)}}}"
 
 
 class LastingFault(Fault):

@@ -3,9 +3,9 @@
     source leg ──> stage ──> stage ──> (queue) gate ──> the other leg
                    armed 1st  armed 2nd
 
-The gate is where bytes are counted and cut. An offset that a rule waits for is an *edge*: the gate
-lets out exactly as many bytes as lead to it and pauses there until our kernel has accepted them and
-the rule's immediate steps are done. What came out of the stages meanwhile waits in the queue.
+The gate is where bytes are counted, watched and cut. An offset that somebody waits for is an *edge*:
+the gate lets out exactly as many bytes as lead to it and pauses there until our kernel has accepted
+them and the rule's immediate steps are done. What came out of the stages meanwhile waits in the queue.
 
 Two rules that experiments forced. A new stage is entered at the exit end, so what is already inside
 is never overtaken. And what waits in the queue, the rest of a cut chunk, has left the older stages:
@@ -19,7 +19,11 @@ from collections.abc import Iterable
 from enum import Enum
 
 from bustedwall.faults.fault import NO_LIMIT, Stage
-from bustedwall.terms.items import Bytes, Item, Rst
+from bustedwall.flow.waiter import Waiter
+from bustedwall.flow.watch import TLS_HANDSHAKE
+from bustedwall.policy.rules import Rule
+from bustedwall.terms.endings import Ending
+from bustedwall.terms.items import Bytes, Item
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
 
@@ -33,30 +37,50 @@ class Pause(Enum):
     EDGE = "edge"
     """The bytes up to an edge are on their way into our kernel."""
     ENDING = "ending"
-    """A RST waits for the bytes before it to be sent."""
+    """An ending waits for the bytes before it."""
 
 
 class Direction:
     """The items of one source leg, on their way to the other leg."""
 
-    __slots__ = ("closed", "edges", "ending", "passed", "pause", "queue", "source", "stages", "until")
+    __slots__ = (
+        "cause",
+        "closed",
+        "ending",
+        "finished",
+        "passed",
+        "pause",
+        "queue",
+        "source",
+        "stages",
+        "turns",
+        "until",
+        "waiters",
+    )
 
-    def __init__(self, source: Leg) -> None:
+    def __init__(self, source: Leg, passed: int = 0) -> None:
         self.source = source
         self.stages: list[Stage] = []
         self.queue = _NO_QUEUE
         """What has left the stages and not yet the gate; empty unless the gate is paused."""
-        self.passed = 0
+        self.passed = passed
         """Bytes that have left the gate."""
-        self.edges: list[int] = []
-        """Offsets above `passed` that rules wait for, ascending."""
+        self.turns = 0
+        """How often this side has begun to speak, since somebody listens."""
+        self.waiters: tuple[Waiter, ...] = ()
         self.pause: Pause | None = None
-        self.ending: Rst | None = None
-        """The RST that waits at the gate: past all stages, and no stage that comes later can hold it."""
+        self.ending: Ending | None = None
+        """The ending that waits at the gate: no stage that comes later can hold it."""
+        self.cause = ""
+        """Whose ending it is."""
         self.until: float | None = None
         """When a pause for an ending is over, whether or not all was sent."""
         self.closed = False
-        """Nothing follows the ending that was fed; whatever else arrives is thrown away."""
+        """Nothing more goes in or out; whatever else arrives is thrown away."""
+        self.finished = False
+        """The source's FIN has left the gate."""
+
+    # ---- stages
 
     def feed(self, item: Item, now: float, at: int = 0) -> None:
         """Send an item through the stages from the one numbered `at`; what comes out is queued."""
@@ -74,7 +98,8 @@ class Direction:
         """Put a new stage at the exit end."""
         self.stages.append(stage)
         waiting = tuple(self.queue)
-        self.queue.clear()
+        if waiting:
+            self.queue.clear()
         for item in waiting:
             self.feed(item, now, len(self.stages) - 1)
 
@@ -101,34 +126,86 @@ class Direction:
                 earliest = due
         return earliest
 
+    # ---- the gate
+
+    def look(self, data: bytes) -> list[Rule]:
+        """Look for what is waited for in bytes at the gate; return whose text TLS hides."""
+        for waiter in self.waiters:
+            if waiter.watch is not None and waiter.edge is None:
+                found = waiter.watch.look(self.passed, data)
+                if found is not None:
+                    waiter.edge = max(found, self.passed)
+        if self.passed == 0 and data.startswith(TLS_HANDSHAKE):
+            return [waiter.rule for waiter in self.waiters if waiter.watch is not None]
+        return []
+
+    def speak(self) -> None:
+        """Begin a turn of this side; who waits for it has its moment before the next byte."""
+        self.turns += 1
+        for waiter in self.waiters:
+            if waiter.turn == self.turns:
+                waiter.edge = self.passed
+
+    @property
+    def edge(self) -> int | None:
+        """The nearest offset at which the gate has to stop."""
+        nearest = None
+        for waiter in self.waiters:
+            if waiter.edge is not None and (nearest is None or waiter.edge < nearest):
+                nearest = waiter.edge
+        return nearest
+
     def cut(self, item: Bytes) -> bytes:
-        """Return what of the bytes may leave now; the rest, beyond an edge, is put back."""
-        if not self.edges or self.passed + len(item.data) <= self.edges[0]:
+        """Return what of the bytes may leave now, perhaps nothing; the rest, beyond an edge, is put back."""
+        edge = self.edge
+        if edge is None or self.passed + len(item.data) <= edge:
             return item.data
-        room = self.edges[0] - self.passed
-        self.queue.appendleft(Bytes(item.data[room:]))
+        room = edge - self.passed
+        self.queue.appendleft(Bytes(item.data[room:], lost=item.lost and not room) if room else item)
         return item.data[:room]
 
-    def count(self, passed: int) -> bool:
-        """Count bytes that have left; tell whether they reach an edge."""
-        self.passed += passed
-        return bool(self.edges) and self.passed >= self.edges[0]
+    def at_edge(self) -> bool:
+        """Tell whether the gate stands at an edge."""
+        edge = self.edge
+        return edge is not None and self.passed >= edge
+
+    def reached(self) -> list[Waiter]:
+        """Take out those whose offset has come, in order of their rank."""
+        here = [waiter for waiter in self.waiters if waiter.edge is not None and waiter.edge <= self.passed]
+        for waiter in here:
+            assert waiter.edge == self.passed, f"{self.passed} bytes passed where an edge was at {waiter.edge}"
+        self.waiters = tuple(waiter for waiter in self.waiters if waiter not in here)
+        return sorted(here, key=lambda waiter: waiter.rank)
 
     def passage(self) -> Passage:
         """Return how the relay may read the source now."""
-        if self.closed or self.pause is not None:
+        if self.pause is not None:
             return SHUT_ROAD
-        if self.stages:
-            room = NO_LIMIT
-            for stage in self.stages:
-                room = min(room, stage.room())
+        if self.closed:
+            return OPEN_ROAD  # ended from our side: the relay reads and throws away
+        room, look, edge = NO_LIMIT, bool(self.stages), None
+        for stage in self.stages:
+            room = min(room, stage.room())
+        for waiter in self.waiters:
+            if waiter.edge is None:
+                look = True
+            elif edge is None or waiter.edge < edge:
+                edge = waiter.edge
+        if look:
             return WATCHED_ROAD if room == NO_LIMIT else Passage(look=True, credit=max(0, room))
-        if self.edges:
-            return Passage(look=False, credit=self.edges[0] - self.passed)
-        return OPEN_ROAD
+        return OPEN_ROAD if edge is None else Passage(look=False, credit=edge - self.passed)
+
+    def close(self) -> int:
+        """Let nothing more out; return how many bytes are lost that were held."""
+        self.closed = True
+        lost = self.clear()
+        for stage in self.stages:
+            lost += sum(len(item.data) for item in stage.drain() if isinstance(item, Bytes))
+        return lost
 
     def clear(self) -> int:
         """Throw away what waits at the gate; return how many bytes that were."""
         lost = sum(len(item.data) for item in self.queue if isinstance(item, Bytes))
-        self.queue.clear()
+        if lost or self.queue:
+            self.queue.clear()
         return lost

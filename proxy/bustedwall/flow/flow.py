@@ -6,117 +6,147 @@
 
 `handle` first lives through all that was due before `now`, each at its own time and in order, so a
 timer that comes late changes nothing but the moment. It returns a finished list: events that happen
-while the relay performs it are told afterwards. The relay answers `Flush` with `Flushed` and `Dial`
-with `Opened` or `DialFailed`; bytes that it moved on its own it reports by `Passed` before it tells
-anything else.
+while the relay performs it are told afterwards. The relay answers `Flush` with `Flushed`, `Measure`
+with `Measured` and `Dial` with `Opened` or `DialFailed`; bytes that it moved on its own it reports by
+`Passed` before it tells anything else.
+
+The parts: `Legs` knows how far each connection has come and what is lost on it, a `Direction` holds
+what is on its way, `Moments` knows who waits for what, `Scripts` where each rule's steps stand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from bustedwall.faults.fault import Damage
+from bustedwall.flow.commons import Commons
 from bustedwall.flow.direction import Direction, Pause
-from bustedwall.flow.lifecycle import FINAL, LegState, Move, after
+from bustedwall.flow.legs import Legs
+from bustedwall.flow.lifecycle import LegState, Move
+from bustedwall.flow.moments import Moments
+from bustedwall.flow.orders import RuleCalled, RulesChanged
+from bustedwall.flow.out import Out
+from bustedwall.flow.rulebook import Rulebook
 from bustedwall.flow.run import Arming, Run
-from bustedwall.policy.rules import Arm, AtBytes, AtOpen, Heal, Rule, Wait
-from bustedwall.terms.commands import Command, Depth, Dial, Flush, Note, Reset, Send, SetLoss, Shut
-from bustedwall.terms.events import Accepted, Arrived, DialFailed, Event, Flushed, Opened, Passed
-from bustedwall.terms.facts import Fact, FaultArmed, FaultEnded, FlushGaveUp, ResetSent, RuleFired, StepMoot
+from bustedwall.flow.script import Scripts
+from bustedwall.flow.waiter import Waiter
+from bustedwall.policy.rules import Arm, AtAccept, AtEof, AtOpen, FlowMoment, Rule
+from bustedwall.terms.commands import Command, Depth, Dial, Flush, Send, Shut
+from bustedwall.terms.dice import Dice
+from bustedwall.terms.endings import Ending, How, Other
+from bustedwall.terms.events import Accepted, Arrived, DialFailed, Event, Flushed, Measured, Opened, Passed, Woke
+from bustedwall.terms.facts import FaultArmed, FlushGaveUp, LegClosed, StepMoot, TextHidden
 from bustedwall.terms.items import FIN, Bytes, Fin, Item, Rst
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import NO_LOSS, Losses, Way
-from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, Passage
+from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
 
 FLUSH_LIMIT = 1.0
-"""Seconds that a RST waits for the bytes before it; a receiver that stops reading must not hold it for ever."""
+"""Seconds that an ending waits for the bytes before it; a receiver that stops reading must not hold it for ever."""
 
-ORPHAN_LIMIT = 30.0
-"""Seconds that a leg is kept after a fault has ended the other one, or both have finished and a loss is in force."""
+_ALONE = Commons(Dice.seeded(0))
+_AFTER_RULES = 1 << 30
+"""The rank of a script that goes on: rules whose moment is the same come first."""
+
+_PASSED_ON = Ending(How.RESET, flush=True)
+"""What becomes of a RST of the other leg's peer."""
 
 
 class Flow:
     """What rules do to one client connection and its upstream connection."""
 
-    __slots__ = (
-        "_directions",
-        "_legs",
-        "_lifted",
-        "_losses",
-        "_orphan",
-        "_out",
-        "_runs",
-        "_waiting",
-        "discarded",
-        "over",
-    )
+    __slots__ = ("_book", "_commons", "_directions", "_legs", "_moments", "_number", "_out", "_scripts", "discarded")
 
-    def __init__(self, rules: tuple[Rule, ...] = ()) -> None:
+    def __init__(
+        self,
+        rules: tuple[Rule, ...] = (),
+        *,
+        commons: Commons = _ALONE,
+        number: int = 0,
+        began: float = 0.0,
+    ) -> None:
+        self._commons = commons
+        self._number = number
+        self._out = Out()
+        self._legs = Legs(self._out)
         self._directions = {leg: Direction(leg) for leg in Leg}
-        self._legs = dict.fromkeys(Leg, LegState.OPEN)
-        self._losses: dict[Leg, Losses] = dict.fromkeys(Leg, NO_LOSS)
-        self._waiting = list(rules)
-        self._runs: list[Run] = []
-        self._lifted: frozenset[Leg] = frozenset()
-        self._orphan: float | None = None
-        self._out: list[Command] = []
-        self.over = False
-        """Both legs have ended and nothing is lost on them; no event means anything any more."""
+        self._moments = Moments(self._directions, self._legs, self._out, began)
+        self._scripts = Scripts(self, self._out)
+        self._book = Rulebook(commons, number, self._directions, self._moments, self._scripts, self._out)
         self.discarded = 0
-        """Bytes that arrived for a leg that had ended."""
-        for rule in rules:
-            if isinstance(rule.when, AtBytes):
-                self._directions[rule.when.source].edges.append(rule.when.count)
-        for direction in self._directions.values():
-            direction.edges = sorted(set(direction.edges))
+        """Bytes that arrived for a leg that had ended, or were held for one when it did."""
+        if rules:
+            self._book.change(rules, began)
+
+    @property
+    def over(self) -> bool:
+        """Tell whether both legs have ended; no event means anything any more."""
+        return self._legs.over
+
+    def join_late(self, passed: dict[Leg, int], *, opened: bool) -> None:
+        """Begin in the middle: the relay had no need of any logic before."""
+        self._moments.accepted = True
+        self._legs.opened = opened
+        for leg, count in passed.items():
+            self._directions[leg].passed = count
 
     def passage(self, source: Leg) -> Passage:
         """Return how the relay may move the bytes of one leg now."""
-        if self._legs[source] not in (LegState.OPEN, LegState.WE_DONE):
+        legs = self._legs
+        if not legs.readable(source):
             return SHUT_ROAD
-        if self._legs[source.other] is LegState.ENDED:
+        if legs.ended(source.other):
             return OPEN_ROAD  # nobody is there to send to: the relay reads and throws away
-        return self._directions[source].passage()
+        passage = self._directions[source].passage()
+        if not passage.look and passage.credit != 0 and self._moments.listens():
+            return WATCHED_ROAD
+        return passage
 
     def deadline(self) -> float | None:
         """Return when something is due, or None; never before the `now` that was handled last."""
-        if self.over:
+        if self._legs.over:
             return None
-        earliest = self._orphan
-        parts: tuple[Direction | Run, ...] = (*self._directions.values(), *self._runs)
+        earliest = self._legs.orphan
+        parts: tuple[Direction | Scripts | Moments, ...] = (*self._directions.values(), self._scripts, self._moments)
         for part in parts:
             due = part.due()
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
         return earliest
 
-    def handle(self, event: Event, now: float) -> list[Command]:
+    def handle(self, event: Event | RulesChanged | RuleCalled, now: float) -> list[Command]:
         """Return what is to be done about an event; `Woke` alone does what is due."""
-        out: list[Command] = []
-        self._out = out
-        while not self.over and (due := self.deadline()) is not None and due <= now:
+        while (due := self.deadline()) is not None and due <= now:
             self._live_through(due)
-        if not self.over:
+        if not self._legs.over:
             self._happen(event, now)
-        self._out = []  # the list belongs to the caller now
-        return out
+        return self._out.take()
 
-    def _happen(self, event: Event, now: float) -> None:
+    def _happen(self, event: Event | RulesChanged | RuleCalled, now: float) -> None:  # noqa: C901 (one case per event)
         match event:
             case Arrived(source, item):
                 self._arrive(source, item, now)
             case Passed(source, count):
                 direction = self._directions[source]
-                if direction.count(count):
-                    self._reach_edge(direction, now)
+                direction.passed += count
+                if direction.at_edge():
+                    self._stand(direction, direction.reached(), now)
                     self._let_out(direction, now)
             case Flushed(leg):
                 self._flushed(self._directions[leg.other], now)
+            case Measured():
+                self._book.come(self._moments.measured(event, now), now)
             case Accepted():
-                self._do(Dial())
+                self._accept(now)
             case Opened():
-                self._fire([rule for rule in self._waiting if isinstance(rule.when, AtOpen)], now)
+                self._open(now)
             case DialFailed():
-                self._move(Leg.SERVER, Move.RST, now)
-                self._reset(Leg.CLIENT, "upstream refused", now)
+                self._fail(now)
+            case RuleCalled(rule):
+                self._book.fire(rule, now)
+            case RulesChanged(rules):
+                self._book.change(rules, now)
+            case Woke():
+                pass
 
     # ---- time
 
@@ -125,34 +155,51 @@ class Flow:
         for direction in self._directions.values():
             direction.release(due)
             if direction.until is not None and direction.until <= due:
-                self._note(FlushGaveUp(direction.source.other))
+                self._out.note(FlushGaveUp(direction.source.other))
                 self._flushed(direction, due)
             self._let_out(direction, due)
-        for run in tuple(self._runs):
-            for arming in tuple(run.armed):
-                if arming.until is not None and arming.until <= due:
-                    self._disarm(run, arming, "its time is over", due)
-            if run.resume is not None and run.resume <= due:
-                run.resume = None
-                self._step(run, due)
-        if self._orphan is not None and self._orphan <= due:
-            for leg in Leg:
-                self._reset(leg, "orphan limit", due)
-            self._orphan = None
-            self.over = True
+        self._scripts.live_through(due)
+        self._book.come(self._moments.live_through(due), due)
+        if self._legs.orphan is not None and self._legs.orphan <= due:
+            self._legs.end_orphan(due)
+
+    # ---- beginning
+
+    def _accept(self, now: float) -> None:
+        self._book.come(self._moments.at(AtAccept), now)
+        self._moments.accepted = True
+        if self._legs.ended(Leg.CLIENT):
+            self._legs.move(Leg.SERVER, Move.END, now)
+        else:
+            self._out.do(Dial())
+
+    def _fail(self, now: float) -> None:
+        self._legs.move(Leg.SERVER, Move.END, now)
+        if not self._legs.moot(Leg.CLIENT):
+            self._legs.end(Leg.CLIENT, How.RESET, "upstream refused", now)
+
+    def _open(self, now: float) -> None:
+        self._legs.opened = True
+        self._settle_losses(now)
+        self._moments.start_idle_clocks(now)
+        if self._legs.ended(Leg.CLIENT):
+            self._legs.end(Leg.SERVER, How.RESET, "the client's leg had ended", now)
+        else:
+            self._book.come(self._moments.at(AtOpen), now)
 
     # ---- items
 
     def _arrive(self, source: Leg, item: Item, now: float) -> None:
         direction = self._directions[source]
         if isinstance(item, Fin):
-            self._move(source, Move.THEIR_FIN, now)
-        elif isinstance(item, Rst):
-            self._move(source, Move.RST, now)
-        if self._legs[source.other] is LegState.ENDED:
+            self._legs.move(source, Move.THEIR_FIN, now)
+        elif not isinstance(item, Bytes):
+            self._legs.move(source, Move.END, now)
+        if self._legs.ended(source.other):
             self._arrive_at_nobody(source, item, now)
-        elif isinstance(item, Bytes) and direction.closed:
-            self.discarded += len(item.data)
+        elif direction.ending is not None or (direction.closed and not isinstance(item, Rst)):
+            # We ended this leg, or its FIN went before; only a RST has anything to add to a FIN.
+            self.discarded += len(item.data) if isinstance(item, Bytes) else 0
         else:
             direction.closed = not isinstance(item, Bytes)
             direction.feed(item, now)
@@ -162,7 +209,7 @@ class Flow:
         """Read and throw away; answer an orphan's FIN with ours, behind what it still has to get."""
         if isinstance(item, Bytes):
             self.discarded += len(item.data)
-        elif isinstance(item, Fin) and self._legs[source] is LegState.PEER_DONE:
+        elif isinstance(item, Fin) and self._legs.states[source] is LegState.PEER_DONE:
             back = self._directions[source.other]
             if not back.closed:
                 back.closed = True
@@ -173,176 +220,133 @@ class Flow:
         """Let items through the gate until there are none or it has to pause."""
         leg = direction.source.other
         while direction.queue and direction.pause is None:
-            if self._legs[leg] is LegState.ENDED:
+            if self._legs.final(leg):
                 self.discarded += direction.clear()
                 return
             item = direction.queue.popleft()
             if isinstance(item, Bytes):
-                data = direction.cut(item)
-                self._do(Send(leg, data))
-                if direction.count(len(data)):
-                    direction.pause = Pause.EDGE
-                    self._do(Flush(leg, Depth.KERNEL))
+                self._let_out_bytes(direction, item)
+            elif isinstance(item, Fin) and not direction.finished:
+                direction.finished = True
+                direction.queue.appendleft(item)  # what rules do now comes before it
+                self._stand(direction, self._moments.at(AtEof, leg=direction.source), now)
             elif isinstance(item, Fin):
-                self._do(Shut(leg))
-                self._move(leg, Move.OUR_FIN, now)
+                self._out.do(Shut(leg))
+                self._legs.move(leg, Move.OUR_FIN, now)
             else:
-                direction.pause, direction.ending, direction.until = Pause.ENDING, item, now + FLUSH_LIMIT
-                self._do(Flush(leg, Depth.WIRE))
+                self._hold_for_ending(direction, _PASSED_ON, "peer", now)
+
+    def _let_out_bytes(self, direction: Direction, item: Bytes) -> None:
+        leg = direction.source.other
+        if direction.waiters:
+            for rule in direction.look(item.data):
+                self._out.note(TextHidden(rule.name, direction.source))
+        if self._moments.listens():
+            self._moments.speaks(direction)
+        data = direction.cut(item)
+        if data:
+            self._out.do(Send(leg, data, item.lost))
+            direction.passed += len(data)
+        if direction.at_edge():
+            direction.pause = Pause.EDGE
+            self._out.do(Flush(leg, Depth.KERNEL))
 
     def _flushed(self, direction: Direction, now: float) -> None:
-        """End a pause: at an edge rules fire, at an ending the RST goes."""
+        """End a pause: at an edge rules fire, before an ending the ending comes."""
         pause, direction.pause, direction.until = direction.pause, None, None
         if pause is Pause.EDGE:
-            self._reach_edge(direction, now)
+            self._stand(direction, direction.reached(), now)
         elif pause is Pause.ENDING:
-            assert direction.ending is not None
-            self._reset(direction.source.other, direction.ending.cause, now)
+            ending = direction.ending
+            assert ending is not None
+            self._end(direction.source.other, ending, direction.cause, now)
         self._let_out(direction, now)
 
-    def _reach_edge(self, direction: Direction, now: float) -> None:
-        """Fire the rules that waited for this offset; nothing passes until their immediate steps are done."""
-        reached = direction.edges.pop(0)
-        assert reached == direction.passed, f"{direction.passed} bytes passed where an edge was at {reached}"
-        when = AtBytes(direction.source, reached)
+    def _stand(self, direction: Direction, come: list[Waiter], now: float) -> None:
+        """Let somebody's moment come; nothing passes until the immediate steps are done."""
         direction.pause = Pause.EDGE
-        self._fire([rule for rule in self._waiting if rule.when == when], now)
-        direction.pause = None
+        self._book.come(come, now)
+        if direction.pause is Pause.EDGE:
+            direction.pause = None
 
-    # ---- rules
+    # ---- Performer
 
-    def _fire(self, rules: list[Rule], now: float) -> None:
-        for rule in rules:
-            self._waiting.remove(rule)
-            passed = (self._directions[leg].passed for leg in Leg)
-            self._note(RuleFired(rule.name, *passed))
-            run = Run(rule)
-            self._runs.append(run)
-            self._step(run, now)
-
-    def _step(self, run: Run, now: float) -> None:
-        """Take the script's steps up to the next wait."""
-        while run.step < len(run.rule.steps):
-            step = run.rule.steps[run.step]
-            run.step += 1
-            match step:
-                case Wait(seconds):
-                    run.resume = now + seconds
-                    return
-                case Heal():
-                    for arming in tuple(run.armed):
-                        self._disarm(run, arming, "healed", now)
-                case Arm():
-                    self._arm(run, step, now)
-        self._retire(run)
-
-    def _arm(self, run: Run, step: Arm, now: float) -> None:
-        rule, fault, damage = run.rule.name, str(step.fault), step.fault.arm()
-        for leg in _targets(damage):
-            if self._moot(leg):
-                self._note(StepMoot(rule, fault, leg))
-        self._note(FaultArmed(rule, fault))
+    def arm(self, run: Run, index: int, step: Arm, now: float) -> None:
+        """Do a fault to this flow."""
+        rule, fault = run.rule, str(step.fault)
+        dice = self._commons.dice.at(rule.name, self._number, run.firing, index)
+        damage = step.fault.arm(dice, self._commons.shared(rule, index))
+        for leg in (*damage.losses, *damage.endings):
+            if self._legs.moot(leg) and (self._legs.opened or leg is Leg.CLIENT or leg in damage.endings):
+                self._out.note(StepMoot(rule.name, fault, leg))
+        self._out.note(FaultArmed(rule.name, fault))
         if damage.lasts:
             run.armed.append(Arming(step.fault, damage, None if step.span is None else now + step.span))
             self._settle_losses(now)
         for source, stage in damage.stages.items():
             self._directions[source].enter(stage, now)
             self._let_out(self._directions[source], now)
-        for source, item in damage.inject.items():
-            self._inject(source, item, rule, now)
-        for command in damage.at_once:
-            if not isinstance(command, Reset):
-                self._do(command)
-            elif not self._moot(command.leg):
-                self._lift(command.leg, now)
-                self._end(command.leg, rule, now)
+        for leg, ending in damage.endings.items():
+            self._begin_ending(leg, ending, rule.name, now)
 
-    def _inject(self, source: Leg, item: Item, rule: str, now: float) -> None:
-        """Put an ending behind the bytes that were read from a leg which itself goes on."""
-        direction = self._directions[source]
-        if self._legs[source.other] in FINAL:
+    def taken_back(self, damages: Sequence[Damage], now: float) -> None:
+        """Undo faults: losses first, or the held bytes would go into the hole."""
+        self._settle_losses(now)
+        for damage in damages:
+            for source, stage in damage.stages.items():
+                self._directions[source].leave(stage, now)
+                self._let_out(self._directions[source], now)
+
+    def wait_for(self, run: Run, moment: FlowMoment, now: float) -> bool:
+        """Have a script go on at a moment."""
+        return self._moments.await_run(Waiter(moment, run.rule, _AFTER_RULES, run), now)
+
+    # ---- endings
+
+    def _begin_ending(self, leg: Leg, ending: Ending, cause: str, now: float) -> None:
+        """End a leg, at once or behind what has left the gate for it; the first ending wins."""
+        direction = self._directions[leg.other]
+        if self._legs.moot(leg) or direction.ending is not None:
             return
-        if isinstance(item, Rst):
-            self._lift(source.other, now)
-            item = Rst(cause=rule)
-        direction.closed = True
-        direction.feed(item, now)
-        self._let_out(direction, now)
+        if ending.how in (How.RESET, How.CLOSE, How.HALF_CLOSE):
+            self._legs.lifted |= {leg}  # or nobody would hear it
+            self._settle_losses(now)
+        if ending.how is How.HALF_CLOSE:
+            self._half_close(leg, cause, now)
+        elif (ending.flush or ending.how is How.CLOSE) and self._legs.opened:
+            self.discarded += direction.close()
+            self._hold_for_ending(direction, ending, cause, now)
+        else:
+            self._end(leg, ending, cause, now)
 
-    def _disarm(self, run: Run, arming: Arming, why: str, now: float) -> None:
-        """Take damage back: losses first, or the held bytes would go into the hole."""
-        run.armed.remove(arming)
-        self._note(FaultEnded(run.rule.name, str(arming.fault), why))
-        self._settle_losses(now)
-        for source, stage in arming.damage.stages.items():
-            self._directions[source].leave(stage, now)
-            self._let_out(self._directions[source], now)
-        self._retire(run)
+    def _hold_for_ending(self, direction: Direction, ending: Ending, cause: str, now: float) -> None:
+        """Shut the gate until what has left it is sent, or, for a close(), in our kernel's hands."""
+        direction.pause, direction.ending, direction.cause = Pause.ENDING, ending, cause
+        direction.until = now + FLUSH_LIMIT
+        self._out.do(Flush(direction.source.other, Depth.KERNEL if ending.how is How.CLOSE else Depth.WIRE))
 
-    def _retire(self, run: Run) -> None:
-        if run.over and run in self._runs:
-            self._runs.remove(run)
+    def _half_close(self, leg: Leg, cause: str, now: float) -> None:
+        if self._legs.states[leg] not in (LegState.OPEN, LegState.PEER_DONE):
+            return
+        self.discarded += self._directions[leg.other].close()
+        self._out.do(Shut(leg))
+        self._out.note(LegClosed(leg, How.HALF_CLOSE, cause))
+        self._legs.move(leg, Move.OUR_FIN, now)
 
-    # ---- legs
-
-    def _move(self, leg: Leg, move: Move, now: float) -> None:
-        self._legs[leg] = after(self._legs[leg], move)
-        self._look_whether_over(now)
-
-    def _look_whether_over(self, now: float) -> None:
-        """End with both legs, unless last bytes are still being lost: closing now would lose them for good."""
-        if self._legs[Leg.CLIENT] in FINAL and self._legs[Leg.SERVER] in FINAL:
-            self.over = not any(self._losses[leg] for leg in Leg if self._legs[leg] is LegState.DONE)
-            if not self.over and self._orphan is None:
-                self._orphan = now + ORPHAN_LIMIT
-
-    def _moot(self, leg: Leg) -> bool:
-        """Tell whether nothing can be done to a leg any more."""
-        state = self._legs[leg]
-        return state is LegState.ENDED or (state is LegState.DONE and not self._losses[leg])
-
-    def _reset(self, leg: Leg, cause: str, now: float) -> None:
-        """End a leg, unless it has ended."""
-        if not self._moot(leg):
-            self._end(leg, cause, now)
-
-    def _end(self, leg: Leg, cause: str, now: float) -> None:
-        """End a leg by RST; if the other one goes on, it is an orphan from now on."""
-        self._do(Reset(leg))
-        self._note(ResetSent(leg, cause))
-        self._move(leg, Move.RST, now)
-        if self._legs[leg.other] not in FINAL:
-            self._orphan = now + ORPHAN_LIMIT
-
-    def _lift(self, leg: Leg, now: float) -> None:
-        """End the loss of what we send to a leg, or its ending would not be heard."""
-        self._lifted |= {leg}
-        self._settle_losses(now)
+    def _end(self, leg: Leg, ending: Ending, cause: str, now: float) -> None:
+        if self._legs.ended(leg):
+            return
+        self._directions[leg.other].ending = ending
+        self.discarded += self._directions[leg.other].close()
+        self._legs.end(leg, ending.how, cause, now)
+        if ending.other is not Other.KEEP and not self._legs.moot(leg.other):
+            how = How.CLOSE if ending.other is Other.CLOSE else How.RESET
+            self._begin_ending(leg.other, Ending(how), cause, now)
 
     def _settle_losses(self, now: float) -> None:
-        """Ask for the union of what the armed faults lose, where it differs from what was asked last."""
-        for leg in Leg:
-            if self._moot(leg):
-                continue
-            armed = (arming.damage.losses.get(leg, NO_LOSS) for run in self._runs for arming in run.armed)
-            want = NO_LOSS.union(*armed)
-            if leg in self._lifted:
-                want = frozenset(loss for loss in want if loss.way is not Way.TO)
-            if want != self._losses[leg]:
-                self._losses[leg] = want
-                self._do(SetLoss(leg, want))
-        self._look_whether_over(now)
+        self._legs.settle_losses(self._armed(), now)
 
-    # ---- commands
-
-    def _do(self, command: Command) -> None:
-        self._out.append(command)
-
-    def _note(self, fact: Fact) -> None:
-        self._out.append(Note(fact))
-
-
-def _targets(damage: Damage) -> list[Leg]:
-    """Return the legs that damage acts on directly."""
-    legs = [*damage.losses, *(source.other for source in damage.inject)]
-    return legs + [command.leg for command in damage.at_once if isinstance(command, Reset)]
+    def _armed(self) -> Iterator[Damage]:
+        for run in self._scripts.runs:
+            for arming in run.armed:
+                yield arming.damage

@@ -4,9 +4,10 @@ A leg is a TCP connection seen from us, and what matters of it is who may still 
 
     OPEN ── their FIN ──> PEER_DONE ── our FIN ──> DONE
       └──── our FIN ────> WE_DONE ── their FIN ──> DONE
-    any of these ── a RST, theirs or ours ──> ENDED
+    any of these ── its end ──> ENDED
 
-DONE and ENDED are final: nothing more leaves. A DONE leg may still end by RST, because its last
+Its end is a RST, theirs or ours, or that we close it or make it vanish. DONE and ENDED are final:
+nothing more leaves. A DONE leg may still end, because its last
 bytes can be on their way for long, where segments are lost. A move that is not in the table is a bug
 of ours and raises AssertionError; what a peer does wrong the kernel has already turned into a RST.
 """
@@ -33,7 +34,7 @@ class Move(Enum):
 
     THEIR_FIN = "their-fin"
     OUR_FIN = "our-fin"
-    RST = "rst"
+    END = "end"
 
     __hash__ = object.__hash__  # as above
 
@@ -41,12 +42,12 @@ class Move(Enum):
 MOVES: dict[tuple[LegState, Move], LegState] = {
     (LegState.OPEN, Move.THEIR_FIN): LegState.PEER_DONE,
     (LegState.OPEN, Move.OUR_FIN): LegState.WE_DONE,
-    (LegState.OPEN, Move.RST): LegState.ENDED,
+    (LegState.OPEN, Move.END): LegState.ENDED,
     (LegState.PEER_DONE, Move.OUR_FIN): LegState.DONE,
-    (LegState.PEER_DONE, Move.RST): LegState.ENDED,
+    (LegState.PEER_DONE, Move.END): LegState.ENDED,
     (LegState.WE_DONE, Move.THEIR_FIN): LegState.DONE,
-    (LegState.WE_DONE, Move.RST): LegState.ENDED,
-    (LegState.DONE, Move.RST): LegState.ENDED,
+    (LegState.WE_DONE, Move.END): LegState.ENDED,
+    (LegState.DONE, Move.END): LegState.ENDED,
 }
 
 FINAL = frozenset({LegState.DONE, LegState.ENDED})

@@ -1,11 +1,11 @@
-"""One firing of one rule on one flow: where its script stands and what it has armed."""
+"""One firing of one rule: where its script stands and what it has armed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bustedwall.faults.fault import Damage, Fault
-from bustedwall.policy.rules import Rule
+from bustedwall.policy.rules import FlowMoment, Rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,24 +21,30 @@ class Arming:
 class Run:
     """A script under way."""
 
-    __slots__ = ("armed", "resume", "rule", "step")
+    __slots__ = ("armed", "firing", "moment", "rule", "step", "until")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, firing: int) -> None:
         self.rule = rule
+        self.firing = firing
+        """Which firing of the rule this is, from 1; it names the dice."""
         self.step = 0
         """The index of the next step."""
-        self.resume: float | None = None
-        """When a `wait` is over; None while the script does not wait."""
+        self.until: float | None = None
+        """When a `wait` for a time is over; None while there is none."""
+        self.moment: FlowMoment | None = None
+        """The moment that a `wait` is for; None while there is none."""
         self.armed: list[Arming] = []
 
     @property
     def over(self) -> bool:
         """Tell whether there is nothing left to do or to take back."""
-        return self.step == len(self.rule.steps) and self.resume is None and not self.armed
+        waits = self.until is not None or self.moment is not None
+        return not (waits or self.armed) and self.step == len(self.rule.steps)
 
     def due(self) -> float | None:
         """Return when the script goes on or a fault of it ends, or None."""
-        times = [arming.until for arming in self.armed if arming.until is not None]
-        if self.resume is not None:
-            times.append(self.resume)
-        return min(times, default=None)
+        earliest = self.until
+        for arming in self.armed:
+            if arming.until is not None and (earliest is None or arming.until < earliest):
+                earliest = arming.until
+        return earliest

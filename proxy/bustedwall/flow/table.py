@@ -1,20 +1,139 @@
-"""What a proxy knows of all its flows together."""
+"""A proxy's own logic: which flows its rules touch, the clocks of its policies, its door.
+
+handle(event, now) -> commands      rules that come and go, signals, time
+admit(address, now) -> Flow | None  a new client
+deadline()                          when it has to be told `Woke`
+"""
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, ip_address
+
+from bustedwall.flow.commons import Commons
+from bustedwall.flow.doorway import Doorway
 from bustedwall.flow.flow import Flow
-from bustedwall.policy.rules import Rule
+from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableCommand, TableEvent, TellRules
+from bustedwall.policy.rules import ALL_FLOWS, Age, AtApplied, AtPolicyAge, AtRepeat, AtSignal, Match, Rule
+from bustedwall.terms.commands import Note
+from bustedwall.terms.dice import Dice
+from bustedwall.terms.door import OPEN_DOOR
+from bustedwall.terms.leg import Leg
 
 
 class FlowTable:
     """Numbers a proxy's flows and gives each the logic that its rules ask for."""
 
-    def __init__(self, rules: tuple[Rule, ...] = ()) -> None:
-        self._rules = rules
+    def __init__(self, dice: Dice) -> None:
+        self._commons = Commons(dice)
+        self._doorway = Doorway(self._commons)
+        self._door = OPEN_DOOR
+        self._rules: tuple[Rule, ...] = ()
+        self._applied: dict[str, float] = {}
+        """By rule: since when it is there."""
+        self._due: dict[str, float] = {}
+        """By rule with a clock of the policy: when its next moment is."""
+        self._selective = False
         self.admitted = 0
         """How many flows there have been; the number of the newest."""
 
-    def admit(self) -> Flow | None:
-        """Count a new flow; return its logic, or None if no rule can touch it."""
+    def admit(self, address: str, now: float) -> Flow | None:
+        """Count a new flow; return its logic, or None if no rule waits for a moment of it."""
         self.admitted += 1
-        return Flow(self._rules) if self._rules else None
+        rules = self.rules_of(self.admitted, address, now)
+        return self._logic(rules, self.admitted, now) if any(not rule.of_policy for rule in rules) else None
+
+    def join(self, number: int, began: float, passed: dict[Leg, int], *, opened: bool) -> Flow:
+        """Return the logic of a flow that had none so far."""
+        flow = self._logic((), number, began)
+        flow.join_late(passed, opened=opened)
+        return flow
+
+    def rules_of(self, number: int, address: str, began: float) -> tuple[Rule, ...]:
+        """Return the rules that match a flow, which was accepted at a time."""
+        if not self._selective:
+            return self._rules
+        return tuple(rule for rule in self._rules if self.touches(rule, number, address, began))
+
+    def touches(self, rule: Rule, number: int, address: str, began: float) -> bool:
+        """Tell whether a rule matches a flow."""
+        match = rule.match
+        if match is ALL_FLOWS:
+            return True
+        return (
+            (match.nth is None or number == match.nth)
+            and (match.first is None or number <= match.first)
+            and (match.every is None or number % match.every == 0)
+            and (match.share is None or self._commons.dice.fraction(rule.name, "share", number) < match.share)
+            and (match.state is None or (match.state is Age.NEW) == (began >= self._applied[rule.name]))
+            and _in_range(match, address)
+        )
+
+    def deadline(self) -> float | None:
+        """Return when something is due, or None."""
+        dues = [due for due in (*self._due.values(), self._doorway.due()) if due is not None]
+        return min(dues, default=None)
+
+    def handle(self, event: TableEvent, now: float) -> list[TableCommand]:
+        """Return what is to be done about an event; what was due before comes first."""
+        out: list[TableCommand] = []
+        while (due := self.deadline()) is not None and due <= now:
+            self._live_through(due, out)
+        match event:
+            case RulesChanged(rules):
+                self._change(rules, now, out)
+            case Signalled(name):
+                self._call([rule for rule in self._rules if rule.when == AtSignal(name)], now, out)
+        self._settle_door(out)
+        return out
+
+    def _live_through(self, due: float, out: list[TableCommand]) -> None:
+        self._doorway.live_through(due)
+        come = [rule for rule in self._rules if self._due.get(rule.name, due + 1) <= due]
+        for rule in come:
+            if isinstance(rule.when, AtRepeat):
+                self._due[rule.name] = due + rule.when.seconds
+            else:
+                del self._due[rule.name]
+        self._call(come, due, out)
+        self._settle_door(out)
+
+    def _change(self, rules: tuple[Rule, ...], now: float, out: list[TableCommand]) -> None:
+        for rule in [rule for rule in self._rules if rule not in rules]:
+            self._doorway.clear(rule, now)
+            self._commons.forget(rule)
+            self._applied.pop(rule.name)
+            self._due.pop(rule.name, None)
+        new = [rule for rule in rules if rule not in self._rules]
+        self._rules = rules
+        self._selective = any(rule.match is not ALL_FLOWS for rule in rules)
+        for rule in new:
+            self._applied[rule.name] = now
+            if isinstance(rule.when, AtPolicyAge | AtRepeat):
+                self._due[rule.name] = now + rule.when.seconds
+        out.append(TellRules())
+        self._call([rule for rule in new if isinstance(rule.when, AtApplied)], now, out)
+
+    def _call(self, rules: list[Rule], now: float, out: list[TableCommand]) -> None:
+        for rule in rules:
+            self._doorway.call(rule, now)
+            self._settle_door(out)
+            out.append(CallRule(rule))
+
+    def _settle_door(self, out: list[TableCommand]) -> None:
+        """Hand on the facts of the door, and its state where it has changed."""
+        out += [command for command in self._doorway.take() if isinstance(command, Note)]
+        if self._doorway.door != self._door:
+            self._door = self._doorway.door
+            out.append(SetDoor(self._door))
+
+    def _logic(self, rules: tuple[Rule, ...], number: int, began: float) -> Flow:
+        return Flow(rules, commons=self._commons, number=number, began=began)
+
+
+def _in_range(match: Match, address: str) -> bool:
+    if not match.address:
+        return True
+    where = ip_address(address.partition("%")[0])
+    if isinstance(where, IPv6Address) and where.ipv4_mapped is not None:
+        where = where.ipv4_mapped
+    return any(where in network for network in match.address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import socket
@@ -9,13 +10,17 @@ import struct
 import sys
 import termios
 
+from bustedwall.kernel.loss import lose_outgoing
 from bustedwall.kernel.sockets import Socket
 
 SIOCOUTQNSD = 0x894B
 """ioctl: bytes in the send queue that have not been sent even once (linux/sockios.h)."""
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
+_ESTABLISHED = 1  # net/tcp_states.h
 _INT = struct.Struct("i")
+
+_rubbish = bytearray(1 << 18)
 
 
 def reset(sock: Socket) -> None:
@@ -27,6 +32,38 @@ def reset(sock: Socket) -> None:
     sock.close()
 
 
+def close(sock: Socket) -> int:
+    """Close with a FIN behind what is queued; return how many unread bytes were thrown away for it.
+
+    close() alone sends a RST if anything is unread (RFC 2525 §2.17). After shutdown nothing more is
+    queued for reading: what still comes meets a RST, as it does after close() (tcp_rcv_state_process).
+    So what is there can be read to its end, and nothing slips in before close().
+    """
+    thrown_away = 0
+    with contextlib.suppress(OSError):  # the connection is gone already; what it said can still be there
+        sock.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):  # its RST, which comes behind the bytes
+        while count := sock.recv_into(_rubbish):
+            thrown_away += count
+    sock.close()
+    return thrown_away
+
+
+def vanish(sock: Socket) -> None:
+    """Close without a segment that arrives: the peer's next one meets a bare RST, as after a reboot.
+
+    The RST of the closing carries what makes the next IP stack discard it (see `kernel.loss`). Raises
+    OSError if the kernel refuses that; the socket is closed in any case, by a RST then.
+    """
+    try:
+        lose_outgoing(sock, lost=True)
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:  # gone already: there is nobody to hear a RST
+            raise
+    finally:
+        reset(sock)
+
+
 def unsent(sock: Socket) -> int:
     """Return how many bytes our kernel has accepted and not yet sent for the first time."""
     return int(_INT.unpack(fcntl.ioctl(sock, SIOCOUTQNSD, bytes(_INT.size)))[0])
@@ -35,6 +72,11 @@ def unsent(sock: Socket) -> int:
 def unread(sock: Socket) -> int:
     """Return how many bytes have arrived and were not read."""
     return int(_INT.unpack(fcntl.ioctl(sock, termios.FIONREAD, bytes(_INT.size)))[0])
+
+
+def alive(sock: Socket) -> bool:
+    """Tell whether the peer has neither finished nor reset the connection (tcpi_state is ESTABLISHED)."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED
 
 
 def shut(sock: Socket) -> None:

@@ -13,6 +13,7 @@ Both are one setsockopt, healed by another, and gone with the descriptor.
 from __future__ import annotations
 
 import socket
+import struct
 
 from bustedwall.kernel.sockets import Socket
 from bustedwall.terms.losses import Losses, Way
@@ -20,6 +21,12 @@ from bustedwall.terms.losses import Losses, Way
 IP_MINTTL = 21
 IPV6_MINHOPCOUNT = 73
 IPV6_RTHDR = 57
+
+SO_MEMINFO = 55
+"""getsockopt: nine numbers, the last one counts discarded segments (linux/sock_diag.h, SK_MEMINFO_DROPS)."""
+
+_MEMINFO = struct.Struct("9I")
+_DROPS = 8
 
 _ONLY_NEIGHBOURS = 255
 _ANY_DISTANCE = 0
@@ -33,12 +40,43 @@ def apply_losses(sock: Socket, losses: Losses) -> None:
     What was received before stays readable. Raises OSError if the kernel refuses.
     """
     ways = {loss.way for loss in losses}
-    peer = sock.getpeername()[0]
-    if sock.family == socket.AF_INET or peer.startswith("::ffff:"):
-        sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, _MALFORMED_RECORD_ROUTE if Way.TO in ways else b"")
+    hops = _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE
+    if _speaks_ipv4(sock, sock.getpeername()[0]):
+        sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, hops)
     else:
-        hops = _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE
         sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, hops)
+    lose_outgoing(sock, lost=Way.TO in ways)
+
+
+def lose_outgoing(sock: Socket, *, lost: bool) -> None:
+    """Lose all that a connected socket sends from now on, or no longer; what it receives stays as it is.
+
+    Raises OSError if the kernel refuses, ENOTCONN if the connection is gone.
+    """
+    peer = sock.getpeername()[0]
+    if _speaks_ipv4(sock, peer):
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, _MALFORMED_RECORD_ROUTE if lost else b"")
+    else:
         route = _NO_SEGMENTS_LEFT + socket.inet_pton(socket.AF_INET6, peer.partition("%")[0])
-        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RTHDR, route if Way.TO in ways else b"")
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RTHDR, route if lost else b"")
+
+
+def lose_arriving(sock: Socket, *, lost: bool) -> None:
+    """Lose all that arrives for a socket, or no longer; on a listener that is every SYN.
+
+    Both families are set where the socket has both, so that it holds whoever comes. What a listener
+    has passes to the sockets that it creates. Raises OSError if the kernel refuses.
+    """
+    hops = _ONLY_NEIGHBOURS if lost else _ANY_DISTANCE
+    sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, hops)
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, hops)
+
+
+def dropped(sock: Socket) -> int:
+    """Return how many segments the kernel has thrown away that arrived for a socket; of a listener, its SYNs."""
+    return int(_MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size))[_DROPS])
+
+
+def _speaks_ipv4(sock: Socket, peer: str) -> bool:
+    return sock.family == socket.AF_INET or peer.startswith("::ffff:")

@@ -15,6 +15,7 @@ from bustedwall.policy.shape import choices_of, keys_at, model_at, unit_of
 from bustedwall.policy.source import Document, Path
 from bustedwall.policy.steps import StepModel
 from bustedwall.policy.words import either, nearest, suggestion
+from bustedwall.policy.written import KEY
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -60,12 +61,12 @@ def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) ->
             return _unknown(model, document, loc)
         case kind if kind in _BOUNDS:
             key, words = _BOUNDS[kind]
-            bound = f"{error['ctx'][key]:g}{unit_of(keys_at(model, loc[:-1]).get(str(loc[-1])))}"
+            bound = f"{error['ctx'][key]:g}{unit_of(keys_at(model, document, loc[:-1]).get(str(loc[-1])))}"
             return document.problem(loc, f"this must be {words} {bound}")
         case _:
             message, hint = _wording(error)
             # A key of a mapping that is itself wrong has `[key]` behind it.
-            return document.problem(loc, message, hint, at_key=loc[-1:] == ("[key]",))
+            return document.problem(loc, message, hint, at_key=loc[-1:] == (KEY,))
 
 
 def _wording(error: ErrorDetails) -> tuple[str, str]:
@@ -83,12 +84,12 @@ def _wording(error: ErrorDetails) -> tuple[str, str]:
         case kind if kind in _WANTED:
             return f"expected {_WANTED[kind]}, got {got}", ""
         case _:
-            return error["msg"], ""
+            return error["msg"], str(error.get("ctx", {}).get("hint", ""))
 
 
 def _missing(model: type[BaseModel], document: Document, loc: Path) -> Problem:
     holder, key = loc[:-1], str(loc[-1])
-    options = choices_of(keys_at(model, holder).get(key))
+    options = choices_of(keys_at(model, document, holder).get(key))
     hint = f"{key}: {either(options)}" if options else ""
     if isinstance(document.at(holder), dict):
         return document.problem(holder, f"missing required key '{key}'", hint)
@@ -100,8 +101,8 @@ def _missing(model: type[BaseModel], document: Document, loc: Path) -> Problem:
 
 def _unknown(model: type[BaseModel], document: Document, loc: Path) -> Problem:
     key = str(loc[-1])
-    hint = suggestion(key, keys_at(model, loc[:-1]))
-    if model_at(model, loc[:-1]) is StepModel:
+    hint = suggestion(key, keys_at(model, document, loc[:-1]))
+    if model_at(model, document, loc[:-1]) is StepModel:
         return document.problem(loc, f"unknown step '{key}'", hint, at_key=True)
     if loc in document.places:
         return document.problem(loc, f"unknown key '{key}'", hint, at_key=True)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.address import Address
+from bustedwall.policy.matching import Ordinal, WrittenMatch
+from bustedwall.policy.moments import WrittenTrigger
+from bustedwall.policy.rules import Rule
 from bustedwall.policy.scalars import shown
-from bustedwall.policy.steps import WrittenStep, WrittenTrigger
+from bustedwall.policy.steps import WrittenStep
+from bustedwall.terms.units import Fraction
 
 
 def _policy_name(value: str) -> str:
@@ -75,7 +80,9 @@ class WrittenParameter(_Strict):
     """A value that the user of a policy may set."""
 
     default: ScalarValue
+    """Its value where the user gives none."""
     help: Text
+    """What it means, for the user of the policy."""
     choices: list[ScalarValue] = []
     """All values allowed; empty: any."""
     scale: Annotated[bool, Field(strict=True)] = False
@@ -83,19 +90,44 @@ class WrittenParameter(_Strict):
 
 
 class WrittenRule(_Strict):
-    """Which moment, which steps."""
+    """Which flows, at which moment, which steps."""
 
     name: Name
+    """What the rule is called in the records, behind the policy's name."""
+    match: WrittenMatch = WrittenMatch()
+    """Which flows; all of them unless it says otherwise."""
     # Validated, so that the default needs no second spelling of what `open` becomes.
     when: Annotated[WrittenTrigger, Field(default="open", validate_default=True)]
+    """At which moment; `open` unless it says otherwise."""
     do: Annotated[list[WrittenStep], Field(min_length=1)]
+    """The steps, in order."""
+    times: Ordinal | None = None
+    """How often it may fire on one flow."""
+    total: Ordinal | None = None
+    """How often it may fire over all flows."""
+    probability: Annotated[Fraction, Field(gt=0)] = 1.0
+    """How likely it fires when its moment comes; drawn for each firing."""
+
+    def rule(self, policy: str) -> Rule:
+        """Return what the runtime runs."""
+        return Rule(
+            f"{policy}/{self.name}",
+            self.when,
+            tuple(self.do),
+            self.match.match(),
+            times=self.times,
+            total=self.total,
+            probability=self.probability,
+        )
 
 
 class Symptom(_Strict):
     """What a client and a server get to see: calls and their results, in order."""
 
     client: list[Call] = []
+    """The client's calls, each with its result, as in `recv: ECONNRESET`."""
     server: list[Call] = []
+    """The server's calls."""
     faithful: Text
     """`exact`, or `approximate` and the reason."""
 
@@ -104,14 +136,21 @@ class PolicyFile(_Strict):
     """A policy as its file says it, parameters filled in."""
 
     version: Literal[1]
+    """Of this syntax: 1."""
     name: Annotated[str, AfterValidator(_policy_name)]
+    """The file's name without `.yaml`."""
     summary: Text
+    """What happens, in one line."""
     replays: list[Text] = []
     """The real things that behave so."""
     sources: list[Text] = []
+    """Where that is known from."""
     parameters: dict[Annotated[str, AfterValidator(_parameter_name)], WrittenParameter] = {}
+    """Values that the user of the policy may set; in the rules `$name` stands for them."""
     rules: Annotated[list[WrittenRule], Field(min_length=1)]
+    """They run side by side."""
     symptom: Symptom | None = None
+    """What the two sides get to see."""
     cure: str = ""
     """What helps against the real thing."""
 
@@ -120,16 +159,40 @@ class WrittenProxy(_Strict):
     """One door and its upstream."""
 
     name: Name
+    """What the proxy is called in the records."""
     listen: Where
+    """Where clients connect, `HOST:PORT` or `"[v6]:PORT"`; port 0 takes a free one and prints it."""
     upstream: Annotated[Where, AfterValidator(_reachable)]
+    """The real server, `HOST:PORT` or `"[v6]:PORT"`; a host name is resolved for each connection."""
     policies: list[object] = []
-    """Read one by one with `policy.use`: each may be a name, a path, or either with values."""
+    """Policies of the library or of `define`, files such as `./mine.yaml`, or either with values for its parameters."""
+
+
+class OnMissing(Enum):
+    """What becomes of a step that this machine's kernel cannot do."""
+
+    FAIL = "fail"
+    """Nothing starts, and what is missing is told."""
+    APPROXIMATE = "approximate"
+    """The nearest fault that needs nothing takes its place; where there is none, as `fail`."""
+    SKIP = "skip"
+    """The step is left out."""
 
 
 class ConfigFile(_Strict):
     """What `bustedwall run` is given."""
 
     version: Literal[1]
+    """Of this syntax: 1."""
+    seed: Annotated[int, Field(strict=True)] | None = None
+    """Where all chance comes from; drawn and told where it is not given."""
     time_scale: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] = 1.0
+    """Divides the defaults of parameters marked `scale`, never a value that you wrote."""
     journal: Text = ""
+    """A file to which every fact is appended, as JSON Lines."""
+    on_missing: OnMissing = OnMissing.FAIL
+    """What becomes of a step that this machine's kernel cannot do: `fail`, `approximate` or `skip`."""
+    define: list[object] = []
+    """Policies written here, each of the same shape as a policy file; found before those of the library."""
     proxies: Annotated[list[WrittenProxy], Field(min_length=1)]
+    """Each with its own door, upstream and policies."""

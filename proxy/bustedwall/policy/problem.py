@@ -27,6 +27,8 @@ class Problem:
     message: str
     hint: str = ""
     source_line: str = ""
+    privilege: bool = False
+    """It is not the text that is wrong: this machine lacks what it asks for."""
 
     def render(self) -> str:
         """Return the message, the line it is about with a caret below, and the hint."""

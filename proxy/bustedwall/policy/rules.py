@@ -1,16 +1,25 @@
-"""What a policy becomes once it is loaded: immutable rules that a flow can run."""
+"""What a policy becomes once it is loaded: immutable rules that a flow and its table can run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
 
 from bustedwall.faults.fault import Fault
 from bustedwall.terms.leg import Leg
 
+# ---- moments of a flow
+
+
+@dataclass(frozen=True, slots=True)
+class AtAccept:
+    """When the client is accepted; the upstream is dialled after the rule's immediate steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class AtOpen:
-    """When both legs are up and nothing has passed."""
+    """When both legs are up and nothing has passed; at once on a flow that is open already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +28,100 @@ class AtBytes:
 
     source: Leg
     count: int
-    """At least 1."""
+    """At least 1. In a `wait` they are counted from the moment at which the wait began."""
 
 
-Trigger = AtOpen | AtBytes
+@dataclass(frozen=True, slots=True)
+class AtAge:
+    """When the client was accepted so long ago."""
+
+    seconds: float
+
+
+class Clock(Enum):
+    """What counts as a sign of life on a flow."""
+
+    DATA = "data"
+    """Bytes of the application."""
+    PACKETS = "packets"
+    """Any segment that arrives, keepalives too."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtIdle:
+    """When nothing has moved for so long, either way."""
+
+    seconds: float
+    clock: Clock = Clock.DATA
+
+
+@dataclass(frozen=True, slots=True)
+class AtText:
+    """When one side's bytes contain a text, or match a pattern, across chunk borders."""
+
+    source: Leg
+    text: bytes = b""
+    """At least one byte, unless there is a pattern."""
+    pattern: str | None = None
+    """A regular expression of Python's `re`, applied to bytes."""
+    within: int = 64 << 10
+    """How many bytes a match of the pattern may span."""
+    deliver: bool = True
+    """True: the moment is behind the match. False: before it, as far as it has not passed already."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtTurn:
+    """When one side begins to speak for the nth time; before its first byte goes on."""
+
+    source: Leg
+    number: int
+    """From 1. In a `wait`, counted from the moment at which the wait began."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtEof:
+    """When one side has sent its FIN, behind its bytes and before the FIN goes on."""
+
+    leg: Leg
+
+
+FlowMoment = AtAccept | AtOpen | AtBytes | AtAge | AtIdle | AtText | AtTurn | AtEof
+
+# ---- moments of a policy
+
+
+@dataclass(frozen=True, slots=True)
+class AtApplied:
+    """At once when the policy is applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtPolicyAge:
+    """So long after the policy was applied."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtRepeat:
+    """Again and again, first after one interval."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtSignal:
+    """When somebody fires the signal of this name."""
+
+    name: str
+
+
+PolicyMoment = AtApplied | AtPolicyAge | AtRepeat | AtSignal
+
+Trigger = FlowMoment | PolicyMoment
+
+# ---- steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +135,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Let time pass before the next step."""
+    """Let time pass, or wait for a moment of the flow, before the next step."""
 
-    seconds: float
+    until: float | FlowMoment
+    """Seconds, or the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +148,52 @@ class Heal:
 
 Step = Arm | Wait | Heal
 
+# ---- which flows
+
+
+class Age(Enum):
+    """A flow's age, seen from the policy."""
+
+    NEW = "new"
+    """Accepted after the policy was applied."""
+    OPEN = "open"
+    """Accepted before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which of a proxy's flows a rule touches: those that meet all that is given. Flows count from 1."""
+
+    nth: int | None = None
+    first: int | None = None
+    every: int | None = None
+    share: float | None = None
+    """0 to 1, drawn once per flow."""
+    address: tuple[IPv4Network | IPv6Network, ...] = ()
+    """The client's; empty: any."""
+    state: Age | None = None
+
+
+ALL_FLOWS = Match()
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """At which moment of a flow, what is done to it."""
+    """Which flows, at which moment, what is done to them."""
 
     name: str
     """`policy/rule`: unique within a proxy."""
     when: Trigger
     steps: tuple[Step, ...]
+    match: Match = ALL_FLOWS
+    times: int | None = None
+    """How often it may fire on one flow; None: once for a moment of the flow, without limit for one of the policy."""
+    total: int | None = None
+    """How often it may fire over all flows."""
+    probability: float = 1.0
+    """0 to 1, drawn for each firing; a firing that is spared does not count."""
+
+    @property
+    def of_policy(self) -> bool:
+        """Tell whether it waits for a moment of the policy, which comes to the door and all flows at once."""
+        return isinstance(self.when, AtApplied | AtPolicyAge | AtRepeat | AtSignal)

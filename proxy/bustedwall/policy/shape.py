@@ -9,29 +9,39 @@ from typing import get_args, get_origin
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
-from bustedwall.policy.source import Path
-from bustedwall.policy.steps import Written
-from bustedwall.terms.units import duration, size
+from bustedwall.policy.source import Document, Path
+from bustedwall.policy.written import Written
+from bustedwall.terms.units import duration, fraction, rate, size
+
+_UNITS = {duration: "s", size: "B", rate: "B/s", fraction: ""}
+"""In which unit a field of each kind holds its value."""
 
 
-def model_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
-    """Return the model of the mapping at a path, or None where there is none."""
-    model: type[BaseModel] | None = root
-    parts = iter([part for part in path if isinstance(part, str)])
-    for part in parts:
+def model_at(root: type[BaseModel], document: Document, path: Path) -> type[BaseModel] | None:
+    """Return the model of the mapping at a path, or None where there is none.
+
+    The document is asked where the model depends on what was written, as that of a moment does.
+    """
+    annotation: object = root
+    names = False
+    for i, part in enumerate(path):
+        if isinstance(part, int):
+            continue
+        if names:  # a name that the user chose
+            names = False
+            continue
+        model = _model(annotation, document, path[:i])
         field = _keys(model).get(part) if model is not None else None
         if field is None:
             return None
-        model = next(_models((field.annotation, *field.metadata)), None)
-        if get_origin(field.annotation) is dict:
-            # The next part is a name that the user chose.
-            next(parts, None)
-    return model
+        annotation = (field.annotation, *field.metadata)
+        names = get_origin(field.annotation) is dict
+    return _model(annotation, document, path)
 
 
-def keys_at(root: type[BaseModel], path: Path) -> dict[str, FieldInfo]:
+def keys_at(root: type[BaseModel], document: Document, path: Path) -> dict[str, FieldInfo]:
     """Return the keys that the mapping at a path may have."""
-    model = model_at(root, path)
+    model = model_at(root, document, path)
     return {} if model is None else _keys(model)
 
 
@@ -45,7 +55,7 @@ def unit_of(field: FieldInfo | None) -> str:
     """Return the unit in which a field's limits are meant, nothing where it has none."""
     metadata = [] if field is None else [*field.metadata, *_metadata(field.annotation)]
     functions = [item.func for item in metadata if isinstance(item, BeforeValidator)]
-    return "s" if duration in functions else "B" if size in functions else ""
+    return next((unit for function, unit in _UNITS.items() if function in functions), "")
 
 
 def _metadata(annotation: object) -> Iterator[object]:
@@ -58,11 +68,10 @@ def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _models(annotations: tuple[object, ...]) -> Iterator[type[BaseModel]]:
-    for annotation in annotations:
-        if isinstance(annotation, Written):
-            yield annotation.model
-        elif isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
-            yield annotation
-        else:
-            yield from _models(get_args(annotation))
+def _model(annotation: object, document: Document, path: Path) -> type[BaseModel] | None:
+    if isinstance(annotation, Written):
+        return annotation.model(document.at(path))
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    parts = annotation if isinstance(annotation, tuple) else get_args(annotation)
+    return next((model for part in parts if (model := _model(part, document, path)) is not None), None)

@@ -1,4 +1,4 @@
-"""The moment of a rule and its steps, from what users write to what a flow runs.
+"""The steps of a rule, from what users write to what a flow runs.
 
 A step is one object with one key. The model of it is built from the fault registry, so a new fault
 is a new word of the language without a line here.
@@ -6,60 +6,31 @@ is a new word of the language without a line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainValidator, create_model
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, create_model
+from pydantic_core import PydanticCustomError
 
 from bustedwall.faults import registry
 from bustedwall.faults.fault import Fault, LastingFault
-from bustedwall.policy.rules import Arm, AtBytes, AtOpen, Heal, Step, Trigger, Wait
+from bustedwall.policy.moments import FORMS, WORDS, form_of, read_flow_moment
+from bustedwall.policy.rules import Arm, Heal, Step, Wait
 from bustedwall.policy.scalars import shown
-from bustedwall.terms.leg import Leg
-from bustedwall.terms.units import Duration, Size
-
-Validate = Callable[[object], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Says of a field's runtime type that users write it as another model."""
-
-    model: type[BaseModel]
-    convert: Callable[[object, Validate], object]
-    """Takes what was written and the model's validation; returns the runtime value."""
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate by the model, then convert."""
-        return core_schema.no_info_wrap_validator_function(self.convert, handler.generate_schema(self.model))
-
-
-class BytesMoment(BaseModel):
-    """`{bytes: SIZE, from: LEG}`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    count: Annotated[Size, Field(alias="bytes", ge=1)]
-    source: Annotated[Leg, Field(alias="from")]
-
-
-def _trigger(value: object, validate: Validate) -> Trigger:
-    if value == "open":
-        return AtOpen()
-    if not isinstance(value, dict):
-        what = "expected open or {form}, got {got}"
-        raise PydanticCustomError("moment", what, {"form": "{bytes: SIZE, from: LEG}", "got": shown(value)})
-    moment = validate(value)
-    return AtBytes(source=moment.source, count=moment.count)
+from bustedwall.policy.written import Written
+from bustedwall.terms.units import duration
 
 
 def _alone(value: object) -> Heal:
     if not isinstance(value, Heal):
         raise PydanticCustomError("heal", "heal stands alone, as in '- heal'")
     return value
+
+
+def _wait(value: object) -> Wait:
+    if isinstance(value, dict) or (isinstance(value, str) and value in WORDS.keys() | FORMS.keys()):
+        return Wait(read_flow_moment(value))  # type: ignore[arg-type]  # those of the policy are refused there
+    return Wait(duration(value))
 
 
 def _long(fault: type[Fault], value: object) -> object:
@@ -80,9 +51,12 @@ def _step_model() -> type[BaseModel]:
         f"step_{word}": (Annotated[fault, BeforeValidator(partial(_long, fault))], Field(default=None, alias=word))
         for word, fault in registry().items()
     }
-    fields["step_wait"] = (Duration, Field(default=None, alias="wait"))
+    fields["step_wait"] = (Annotated[Wait, Written("wait", _wait, form_of)], Field(default=None, alias="wait"))
     fields["step_heal"] = (Annotated[Heal, PlainValidator(_alone)], Field(default=None, alias="heal"))
     return create_model("StepModel", __config__=ConfigDict(extra="forbid"), **fields)
+
+
+StepModel = _step_model()
 
 
 def _one_key(value: object) -> object:
@@ -97,23 +71,17 @@ def _one_key(value: object) -> object:
     return value
 
 
-def _step(value: object, validate: Validate) -> Step:
-    (step,) = (value for _, value in validate(_one_key(value)) if value is not None)
+def _step(value: object) -> Step:
+    (step,) = (value for _, value in StepModel.model_validate(_one_key(value)) if value is not None)
     match step:
-        case Heal():
-            return step
         case LastingFault():
             return Arm(step, step.span)
         case Fault():
             return Arm(step)
-        case _:
-            return Wait(step)
+        case Wait() | Heal():
+            return step
+    raise AssertionError(step)
 
 
-StepModel = _step_model()
-
-WrittenTrigger = Annotated[Trigger, Written(BytesMoment, _trigger)]
-"""`open`, or a mapping."""
-
-WrittenStep = Annotated[Step, Written(StepModel, _step)]
+WrittenStep = Annotated[Step, Written("step", _step, lambda _: StepModel)]
 """`heal`, `wait: 5s`, or a fault: bare, in short form or as a mapping."""

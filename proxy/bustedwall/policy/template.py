@@ -42,7 +42,7 @@ class Template:
         problems += [self._blame(problem, use) for problem in more]
         if file is None or problems:
             raise PolicyError(problems)
-        return tuple(Rule(f"{file.name}/{rule.name}", rule.when, tuple(rule.do)) for rule in file.rules)
+        return tuple(rule.rule(file.name) for rule in file.rules)
 
     def _value_problems(self, name: str, value: Located) -> Iterator[Problem]:
         declared = self.file.parameters

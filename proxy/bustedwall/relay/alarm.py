@@ -35,6 +35,10 @@ class Alarm:
         self._set_for: float | None = None
         poller.watch(self._timer.fd, self)
 
+    def now(self) -> float:
+        """Return the time by which sleepers are woken."""
+        return self._poller.clock()
+
     def set(self, sleeper: Sleeper, when: float | None) -> None:
         """Wake a sleeper at `when` instead of the time set before; None is never."""
         if when == sleeper.alarm:

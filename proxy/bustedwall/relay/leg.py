@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from bustedwall.kernel.endings import alive, unread
 from bustedwall.kernel.sockets import Socket
 from bustedwall.relay.outlet import SPLICE, Outlet, pipes
 from bustedwall.relay.pipes import SIZE as PIPE
@@ -64,6 +65,7 @@ class TcpLeg(Outlet):
         "credit",
         "eof",
         "full",
+        "lingering",
         "look",
         "moved",
         "name",
@@ -86,6 +88,8 @@ class TcpLeg(Outlet):
         """A turn has been asked for."""
         self.eof = False
         """The peer's FIN has been read."""
+        self.lingering = False
+        """It is closed as soon as something is unread."""
         self.full = 0
         """Large reads in a row, or small splices in a row."""
         self.splicing = False
@@ -94,6 +98,9 @@ class TcpLeg(Outlet):
 
     def on_event(self, events: int) -> None:
         """Write what waits, then read what there is."""
+        if self.lingering:
+            self._close_unread()
+            return
         if events & ERR:
             self.flow.check_error(self)
             if self.dead:
@@ -129,6 +136,21 @@ class TcpLeg(Outlet):
         """Let the flow go on."""
         self.flow.drained(self)
 
+    # ---- ending
+
+    def close_unread(self) -> None:
+        """Close as soon as something is unread; until then neither read nor write."""
+        self.lingering = self.gone = True
+        self.give_up_output()
+        self._close_unread()
+
+    def _close_unread(self) -> None:
+        """Close if there is something unread, or if the peer has ended: then nothing will come."""
+        if unread(self.sock) or self.eof or not alive(self.sock):
+            flow = self.flow
+            self.close(Socket.close)
+            flow.leg_closed()
+
     # ---- source
 
     def resume(self) -> None:
@@ -146,7 +168,7 @@ class TcpLeg(Outlet):
         self._read(events)
 
     def _read(self, events: int) -> None:
-        if self.peer.gone:
+        if self.peer.gone or self.peer.shut:
             self._throw_away(events)
         elif self.look:
             self._show(events)

@@ -6,11 +6,15 @@ import errno
 import socket
 from collections.abc import Callable
 
+from twisted.internet.interfaces import IDelayedCall
+
 from bustedwall.kernel.endings import errno_name
+from bustedwall.kernel.loss import dropped, lose_arriving
 from bustedwall.kernel.sockets import Socket, take
 from bustedwall.policy.address import Address
 from bustedwall.relay.poller import Poller
-from bustedwall.terms.facts import AcceptPaused
+from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
+from bustedwall.terms.facts import AcceptPaused, DoorSet
 
 _BACKLOG = 4096
 _BATCH = 64
@@ -21,6 +25,9 @@ _REST = 0.1
 
 _NEXT = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO, errno.EPERM)
 """Errors of one connection that came to nothing, accept(2); the next one may be fine."""
+
+_LOOK = 0.02
+"""Seconds between two looks at how many SYNs were lost; a client repeats its own after a second."""
 
 Accept = Callable[[Socket, tuple[str, int]], None]
 
@@ -49,15 +56,20 @@ class Listener:
     """Accepts clients while it is open."""
 
     def __init__(
-        self, poller: Poller, sock: socket.socket, accept: Accept, record: Callable[[AcceptPaused], None]
+        self, poller: Poller, sock: socket.socket, accept: Accept, record: Callable[[AcceptPaused | DoorSet], None]
     ) -> None:
         self.sock = sock
         self._family = int(sock.family)
         self._poller = poller
         self._accept = accept
         self._record = record
-        self._open = True
-        poller.open_door(sock.fileno(), self)
+        self._door = OPEN_DOOR
+        self._dropped = dropped(sock)
+        """What the kernel had discarded when the door was set last."""
+        self._resting = False
+        self._watched = False
+        self._counting: IDelayedCall | None = None
+        self._watch()
 
     @property
     def address(self) -> Address:
@@ -67,9 +79,69 @@ class Listener:
 
     def close(self) -> None:
         """Accept nobody any more; clients in the backlog get a RST."""
-        if self._open:
+        self._stop_counting()
+        if self._watched:
             self._poller.shut_door(self.sock.fileno())
         self.sock.close()
+
+    def set_door(self, door: Door) -> None:
+        """Let clients meet this from now on; the port stays ours. A kernel that refuses is a fact."""
+        error = None
+        try:
+            self._leave(self._door.mode)
+            self._enter(door.mode)
+            self._door = door
+        except OSError as refusal:
+            error = errno_name(refusal.errno)
+        total = dropped(self.sock)
+        self._record(DoorSet(door.mode, total - self._dropped, error))
+        self._dropped = total
+        self._stop_counting()
+        if door.first is not None and error is None:
+            self._count(door.first)
+        self._watch()
+
+    def _leave(self, mode: DoorMode) -> None:
+        if mode is DoorMode.IGNORE:
+            lose_arriving(self.sock, lost=False)
+        elif mode in (DoorMode.REFUSE, DoorMode.FULL):
+            self.sock.listen(_BACKLOG)
+        self._door = OPEN_DOOR
+
+    def _enter(self, mode: DoorMode) -> None:
+        if mode is DoorMode.IGNORE:
+            lose_arriving(self.sock, lost=True)
+        elif mode is DoorMode.FULL:
+            self.sock.listen(0)
+        elif mode is DoorMode.REFUSE:
+            # Out of the epoll first: it would report a socket that hangs up, again and again.
+            if self._watched:
+                self._poller.shut_door(self.sock.fileno())
+                self._watched = False
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def _watch(self) -> None:
+        """Be told of clients if there can be any, and they are to be accepted."""
+        wanted = not self._resting and self._door.mode in (DoorMode.OPEN, DoorMode.IGNORE)
+        if wanted != self._watched:
+            self._watched = wanted
+            (self._poller.open_door if wanted else self._shut)(self.sock.fileno(), self)
+
+    def _shut(self, fd: int, door: Listener) -> None:
+        self._poller.shut_door(fd)
+
+    def _count(self, first: int) -> None:
+        """Open the door after so many SYNs were lost."""
+        if dropped(self.sock) - self._dropped >= first:
+            self._counting = None
+            self.set_door(OPEN_DOOR)
+        else:
+            self._counting = self._poller.reactor.callLater(_LOOK, self._count, first)
+
+    def _stop_counting(self) -> None:
+        if self._counting is not None and self._counting.active():
+            self._counting.cancel()
+        self._counting = None
 
     # ---- Door
 
@@ -94,11 +166,11 @@ class Listener:
     def _rest(self, why: str) -> None:
         """Leave the clients in the backlog for a moment, or the loop would spin on them."""
         self._record(AcceptPaused(why))
-        self._poller.shut_door(self.sock.fileno())
-        self._open = False
+        self._resting = True
+        self._watch()
         self._poller.reactor.callLater(_REST, self._come_back)
 
     def _come_back(self) -> None:
+        self._resting = False
         if self.sock.fileno() >= 0:
-            self._open = True
-            self._poller.open_door(self.sock.fileno(), self)
+            self._watch()

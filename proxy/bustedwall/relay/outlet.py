@@ -16,6 +16,7 @@ from bustedwall.kernel.endings import shut
 from bustedwall.kernel.sockets import Socket
 from bustedwall.relay.pipes import Pipe, Pipes
 from bustedwall.terms.commands import Depth
+from bustedwall.terms.losses import NO_LOSS, Losses
 
 if TYPE_CHECKING:
     from bustedwall.relay.leg import TcpLeg
@@ -37,6 +38,7 @@ class Outlet(ABC):
         "flow",
         "flush",
         "gone",
+        "losses",
         "peer",
         "pending",
         "pipe",
@@ -56,6 +58,8 @@ class Outlet(ABC):
         self.piped = 0
         self.blocked = False
         """The kernel took less than it was given; the rest is in `pipe`, then `pending`."""
+        self.losses: Losses = NO_LOSS
+        """What the kernel loses of this leg."""
         self.shut_due = self.shut = False
         self.flush: Depth | None = None
         self.gone = False

@@ -15,7 +15,10 @@ from bustedwall.relay.alarm import Alarm
 from bustedwall.relay.dial import Upstream
 from bustedwall.relay.listener import Listener, listen
 from bustedwall.relay.poller import Poller, Reactor
+from bustedwall.relay.ruling import Ruling
 from bustedwall.relay.tcpflow import TcpFlow
+from bustedwall.terms.dice import Dice
+from bustedwall.terms.door import Door
 from bustedwall.terms.facts import Fact, ProxyListening
 
 Record = Callable[[str, int | None, Fact], None]
@@ -50,6 +53,7 @@ class Proxy(Service):
         upstream: Address,
         rules: tuple[Rule, ...] = (),
         *,
+        dice: Dice,
         record: Record,
         verbose: bool = False,
     ) -> None:
@@ -61,10 +65,12 @@ class Proxy(Service):
         self.verbose = verbose
         """Record also what every flow does: accepted, opened, finished, closed."""
         self._listen = listen
-        self._table = FlowTable(rules)
+        self._rules = rules
         self._record = record
         self._listener: Listener | None = None
         self._flows: set[TcpFlow] = set()
+        self.table = FlowTable(dice)
+        self._ruling = Ruling(self.table, plane.alarm, self._flows, self._set_door, partial(self.record, None))
 
     @property
     def address(self) -> Address:
@@ -77,15 +83,26 @@ class Proxy(Service):
         self._listener = Listener(self.poller, listen(self._listen), self._accept, partial(self.record, None))
         super().startService()
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
+        self._ruling.change(self._rules)
 
     def stopService(self) -> None:  # noqa: N802 (Twisted's name)
         """Shut the door and end every flow."""
         super().stopService()
+        self._ruling.stop()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
         for flow in tuple(self._flows):
             flow.abort()
+
+    def apply(self, rules: tuple[Rule, ...]) -> None:
+        """Have these rules from now on: unchanged ones go on, the others end, on open flows too."""
+        self._rules = rules
+        self._ruling.change(rules)
+
+    def signal(self, name: str) -> None:
+        """Fire a signal: the moment of every rule that waits for it has come."""
+        self._ruling.signal(name)
 
     def record(self, flow: int | None, fact: Fact) -> None:
         """Record a fact of this proxy, or of one of its flows."""
@@ -96,7 +113,11 @@ class Proxy(Service):
         self._flows.discard(flow)
 
     def _accept(self, sock: Socket, client: tuple[str, int]) -> None:
-        logic = self._table.admit()
-        flow = TcpFlow(self, self._table.admitted, logic, sock)
+        logic = self.table.admit(client[0], self.poller.clock())
+        flow = TcpFlow(self, self.table.admitted, client[0], logic, sock)
         self._flows.add(flow)
         self.poller.guard(flow, partial(flow.start, client))
+
+    def _set_door(self, door: Door) -> None:
+        assert self._listener is not None
+        self._listener.set_door(door)

@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bustedwall.flow.flow import FLUSH_LIMIT, Flow
+from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.kernel.endings import errno_name, pending_error, reset, unread, unsent
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
+from bustedwall.policy.rules import Rule
 from bustedwall.relay.dial import Dialling
 from bustedwall.relay.leg import UNLIMITED, TcpLeg
 from bustedwall.relay.perform import perform
@@ -47,6 +49,7 @@ class TcpFlow:
         "_busy",
         "_events",
         "_grave",
+        "address",
         "alarm",
         "client",
         "closed",
@@ -60,10 +63,12 @@ class TcpFlow:
         "server",
     )
 
-    def __init__(self, proxy: Proxy, number: int, logic: Flow | None, sock: Socket) -> None:
+    def __init__(self, proxy: Proxy, number: int, address: str, logic: Flow | None, sock: Socket) -> None:
         self.proxy = proxy
         self.poller: Poller = proxy.poller
         self.number = number
+        self.address = address
+        """The client's, without its port."""
         self.logic = logic
         self.client = TcpLeg(self, Leg.CLIENT, sock)
         self.server: TcpLeg | None = None
@@ -73,7 +78,7 @@ class TcpFlow:
         self.alarm: float | None = None
         self._grave: float | None = None
         """When a leg that is gone is buried, whether or not all that it had sent was taken."""
-        self._events: list[Event | None] = []
+        self._events: list[Event | RulesChanged | RuleCalled | None] = []
         self._busy = False
         self._began = self.poller.clock()
 
@@ -187,7 +192,7 @@ class TcpFlow:
         if self._grave is not None and self._grave <= now:
             self._grave = None
             for leg in self._legs():
-                if leg.gone and not leg.dead:
+                if leg.gone and not (leg.dead or leg.lingering):
                     self.discarded += unread(leg.sock)
                     self.bury(leg)
         for leg in self._legs():
@@ -196,9 +201,17 @@ class TcpFlow:
         if self.logic is not None:
             self.tell(Woke())
 
+    def leg_closed(self) -> None:
+        """Close the flow if that leg was the last."""
+        self._close_if_done()
+
+    def throw_away(self, count: int) -> None:
+        """Count bytes that arrived and went nowhere."""
+        self.discarded += count
+
     # ---- logic
 
-    def tell(self, event: Event | None) -> None:
+    def tell(self, event: Event | RulesChanged | RuleCalled | None) -> None:
         """Tell the logic an event, after the bytes that moved without it, and perform what it commands.
 
         None tells the bytes only. What happens during the performance is told afterwards.
@@ -217,7 +230,7 @@ class TcpFlow:
             self._refresh()
             self._set_alarm()
 
-    def _tell(self, event: Event | None) -> None:
+    def _tell(self, event: Event | RulesChanged | RuleCalled | None) -> None:
         logic, now = self.logic, self.poller.clock()
         assert logic is not None
         for leg in self._legs():
@@ -228,10 +241,24 @@ class TcpFlow:
         if event is not None:
             perform(self, logic.handle(event, now))
 
+    def call(self, rule: Rule) -> None:
+        """Tell the logic that a moment of a policy has come, if the rule matches this flow."""
+        if self.proxy.table.touches(rule, self.number, self.address, self._began):
+            self.change_rules()
+            self.tell(RuleCalled(rule))
+
+    def change_rules(self) -> None:
+        """Tell the logic the rules of this flow, which may be others than before."""
+        rules = self.proxy.table.rules_of(self.number, self.address, self._began)
+        if rules or self.logic is not None:
+            self._get_logic()
+            self.tell(RulesChanged(rules))
+
     def _get_logic(self) -> None:
         """Give a flow that had none the logic of no rules, and the history that matters to it."""
         if self.logic is None:
-            self.logic = Flow()
+            moved = {leg.name: leg.moved for leg in self._legs()}
+            self.logic = self.proxy.table.join(self.number, self._began, moved, opened=self.opened)
             for leg in self._legs():
                 leg.told = leg.moved
                 if leg.eof:

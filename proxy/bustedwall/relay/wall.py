@@ -9,6 +9,7 @@ from twisted.application.service import Service
 from bustedwall.policy.load import ProxySetup
 from bustedwall.relay.poller import Reactor
 from bustedwall.relay.service import DataPlane, Proxy, Record
+from bustedwall.terms.dice import Dice
 
 
 class CannotListenError(Exception):
@@ -21,12 +22,17 @@ class CannotListenError(Exception):
 class Wall(Service):
     """Starts every proxy, or none."""
 
-    def __init__(self, reactor: Reactor, setups: Sequence[ProxySetup], record: Record, *, verbose: bool) -> None:
+    def __init__(
+        self, reactor: Reactor, setups: Sequence[ProxySetup], record: Record, *, seed: int, verbose: bool
+    ) -> None:
         self.reactor = reactor
         self._setups = tuple(setups)
         self._plane = DataPlane(reactor)
+        dice = Dice.seeded(seed)
         self.proxies = tuple(
-            Proxy(self._plane, s.name, s.listen, s.upstream, s.rules, record=record, verbose=verbose)
+            Proxy(
+                self._plane, s.name, s.listen, s.upstream, s.rules, dice=dice.at(s.name), record=record, verbose=verbose
+            )
             for s in self._setups
         )
 

@@ -30,6 +30,8 @@ class Send:
 
     leg: Leg
     data: bytes
+    lost: bool = False
+    """True: the kernel loses the first transmission of exactly these bytes; TCP repairs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,29 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class Close:
+    """End a leg by close(): a FIN behind what our kernel has accepted."""
+
+    leg: Leg
+    unread: bool = False
+    """True: wait until something is unread, and leave it so; the kernel sends a RST instead of a FIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vanish:
+    """End a leg without a segment: its state is gone."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Say `Measured`: ask the kernel when something last moved on a leg."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
 class SetLoss:
     """Make the kernel lose exactly this on a leg; the empty set heals it."""
 
@@ -69,4 +94,4 @@ class Note:
     fact: Fact
 
 
-Command = Dial | Send | Shut | Flush | Reset | SetLoss | Note
+Command = Dial | Send | Shut | Flush | Reset | Close | Vanish | Measure | SetLoss | Note

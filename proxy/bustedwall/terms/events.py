@@ -48,8 +48,19 @@ class Flushed:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What `Measure` asked for."""
+
+    leg: Leg
+    quiet: float
+    """Seconds since bytes last arrived from the leg's peer (tcpi_last_data_recv); never too long."""
+    segments: int
+    """Segments that have arrived from the peer, keepalives and bare ACKs too (tcpi_segs_in)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Woke:
     """The time that `Flow.deadline` named has come."""
 
 
-Event = Accepted | Opened | DialFailed | Arrived | Passed | Flushed | Woke
+Event = Accepted | Opened | DialFailed | Arrived | Passed | Flushed | Measured | Woke

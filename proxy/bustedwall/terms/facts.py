@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, ClassVar
 
+from bustedwall.terms.door import DoorMode
+from bustedwall.terms.endings import How
 from bustedwall.terms.leg import Leg
 
 
@@ -90,12 +92,45 @@ class PeerLost(Fact):
 
 @dataclass(frozen=True, slots=True)
 class RuleFired(Fact):
-    """A rule's moment came."""
+    """A rule's moment came, on a flow or, where there is none, on the door."""
 
     name = "rule-fired"
     rule: str
+    coming: int
+    """How often its moment has come on this flow, from 1; draws are named by it."""
     passed_from_client: int
     passed_from_server: int
+    draw: float | None = None
+    """What was drawn, for a rule with a probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSpared(Fact):
+    """A rule's moment came, and it did not fire: the draw said so, or its `total` was used up."""
+
+    name = "rule-spared"
+    rule: str
+    coming: int
+    draw: float | None = None
+    """What was drawn; None where it was not chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMissed(Fact):
+    """A rule can never fire on this flow."""
+
+    name = "rule-missed"
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextHidden(Fact):
+    """A rule waits for a text, and this side speaks TLS: it cannot match."""
+
+    name = "text-hidden"
+    rule: str
+    leg: Leg
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +173,19 @@ class ResetSent(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class LegClosed(Fact):
+    """We ended a leg otherwise than by a RST of our own: by close(), by half of it, or without a segment."""
+
+    name = "leg-closed"
+    leg: Leg
+    how: How
+    cause: str
+    """The rule."""
+
+
+@dataclass(frozen=True, slots=True)
 class FlushGaveUp(Fact):
-    """Bytes were still unsent when a RST could wait for them no longer; they are lost."""
+    """Bytes were still unsent when an ending could wait for them no longer; they are lost."""
 
     name = "flush-gave-up"
     leg: Leg
@@ -175,3 +221,27 @@ class FlowFailed(Fact):
 
     name = "flow-failed"
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLost(Fact):
+    """The first transmission of one write was lost; TCP repairs it."""
+
+    name = "write-lost"
+    leg: Leg
+    size: int
+    """Bytes of the write that are lost."""
+    not_lost: int
+    """Bytes of it that could not leave at once, and were not lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSet(Fact):
+    """What clients meet at the door from now on."""
+
+    name = "door-set"
+    mode: DoorMode
+    lost: int
+    """SYNs that were lost since the door was set last."""
+    error: str | None = None
+    """The errno's name where the kernel refused; then the door is as it was."""

@@ -15,6 +15,8 @@ class Bytes:
 
     data: bytes
     """At least one byte."""
+    lost: bool = False
+    """True: their first transmission is to be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,6 @@ class Fin:
 @dataclass(frozen=True, slots=True)
 class Rst:
     """The source is gone: its connection ended by RST, or by an error of our own kernel."""
-
-    cause: str = "peer"
-    """Who ended it: `peer`, or the rule whose fault put the RST behind the bytes."""
 
 
 Item = Bytes | Fin | Rst

@@ -1,4 +1,4 @@
-"""Durations and sizes as users write them.
+"""Durations, sizes, rates and shares as users write them, and back.
 
 A bare number is refused: `delay: 100` is 100 ms to one reader and 100 s to the next. The message
 names the two likeliest readings.
@@ -7,10 +7,11 @@ names the two likeliest readings.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 # Decimal throughout: 1.001 * 1000 is no whole number in binary.
@@ -25,8 +26,11 @@ _BYTES = {
     "GB": Decimal(10**9),
     "GiB": Decimal(2**30),
 }
+_BITS = {"bit": Decimal("0.125"), "kbit": Decimal(125), "Mbit": Decimal(125_000), "Gbit": Decimal(125_000_000)}
+_BYTES_PER_SECOND = {f"{unit}/s": count for unit, count in (_BYTES | _BITS).items()}
+_PARTS = {"%": Decimal("0.01")}
 # Bounded, so that no quantity is infinite.
-_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,60})?)\s*([A-Za-z]+)", re.ASCII)
+_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,60})?)\s*([A-Za-z]+(?:/s)?|%)", re.ASCII)
 
 
 def duration(value: object) -> float:
@@ -46,6 +50,50 @@ def size(value: object) -> int:
     if count != int(count):
         raise PydanticCustomError("unit", "'{text}' is not a whole number of bytes", {"text": str(value)})
     return int(count)
+
+
+def rate(value: object) -> float:
+    """Return the bytes per second that a text such as `64KiB/s`, `1MB/s` or `10Mbit/s` means.
+
+    Raises PydanticCustomError, which pydantic turns into an error of the field.
+    """
+    return float(_quantity(value, _BYTES_PER_SECOND, "a rate", "64KiB/s, 1MB/s or 10Mbit/s", ("kB/s", "kbit/s")))
+
+
+def fraction(value: object) -> float:
+    """Return the part of one that a text such as `5%` or `0.5%` means, at most 1.
+
+    Raises PydanticCustomError, which pydantic turns into an error of the field.
+    """
+    if isinstance(value, float) and 0 < value < 1:
+        guess = {"value": value, "percent": written_fraction(value)}
+        raise PydanticCustomError("unit", "a share needs a percent sign: did you mean {percent} or {value}%?", guess)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise PydanticCustomError("unit", "a share needs a percent sign: did you mean {value}%?", {"value": value})
+    part = _quantity(value, _PARTS, "a share", "5% or 0.5%", ("%", "%"))
+    if part > 1:
+        raise PydanticCustomError("unit", "'{text}' is more than the whole, 100%", {"text": str(value)})
+    return float(part)
+
+
+def written_duration(seconds: float) -> str:
+    """Write seconds so that `duration` reads them back."""
+    return _written(seconds, _SECONDS)
+
+
+def written_size(count: int) -> str:
+    """Write bytes so that `size` reads them back."""
+    return _written(count, _BYTES)
+
+
+def written_rate(per_second: float) -> str:
+    """Write bytes per second so that `rate` reads them back."""
+    return _written(per_second, _BYTES_PER_SECOND)
+
+
+def written_fraction(part: float) -> str:
+    """Write a part of one so that `fraction` reads it back."""
+    return _written(part, _PARTS)
 
 
 def is_duration(value: object) -> bool:
@@ -69,8 +117,40 @@ def _quantity(value: object, units: dict[str, Decimal], kind: str, examples: str
     return Decimal(match[1]) * units[match[2]]
 
 
-Duration = Annotated[float, BeforeValidator(duration), Field(ge=0, json_schema_extra={"type": "string"})]
+def _written(value: float, units: dict[str, Decimal]) -> str:
+    """Write a quantity exactly, in the unit that needs the fewest digits; of equal ones, without a point."""
+    if not value:
+        return "0" + next(unit for unit, worth in units.items() if worth == 1 or len(units) == 1)
+    exact = Decimal(repr(value))  # repr is the shortest text that reads back as the same float
+    found: list[tuple[str, str]] = []
+    for unit, worth in units.items():
+        number = exact / worth
+        if number * worth == exact and (number >= 1 or worth == min(units.values())):
+            shown = f"{number:f}"
+            found.append((shown.rstrip("0").rstrip(".") if "." in shown else shown, unit))
+    text, unit = min(found, key=_digits)
+    return text + unit
+
+
+def _digits(number: tuple[str, str]) -> tuple[int, bool, int]:
+    whole, point, part = number[0].partition(".")
+    return len(whole + part), bool(point), len(whole)
+
+
+def _as(write: Callable[[Any], str]) -> PlainSerializer:
+    return PlainSerializer(write, return_type=str, when_used="json")
+
+
+_TEXT = Field(ge=0, json_schema_extra={"type": "string"})
+
+Duration = Annotated[float, BeforeValidator(duration), _as(written_duration), _TEXT]
 """Seconds, written with a unit: `200ms`, `1.5s`, `5m`."""
 
-Size = Annotated[int, BeforeValidator(size), Field(ge=0, json_schema_extra={"type": "string"})]
+Size = Annotated[int, BeforeValidator(size), _as(written_size), _TEXT]
 """Bytes, written with a unit: `512B`, `64KiB`, `1MB`."""
+
+Rate = Annotated[float, BeforeValidator(rate), _as(written_rate), _TEXT]
+"""Bytes per second, written with a unit: `64KiB/s`, `1MB/s`, `10Mbit/s`."""
+
+Fraction = Annotated[float, BeforeValidator(fraction), _as(written_fraction), _TEXT]
+"""A part of one, written in percent: `5%`, `0.5%`."""

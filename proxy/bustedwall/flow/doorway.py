@@ -1,0 +1,92 @@
+"""What the rules of a policy do to a proxy's door.
+
+The door is one, so faults that change it come from moments of the policy, never of a flow. Several
+may be armed; the strictest of them is what clients meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bustedwall.faults.fault import Damage
+from bustedwall.flow.commons import Commons
+from bustedwall.flow.out import Out
+from bustedwall.flow.run import Arming, Run
+from bustedwall.flow.script import Scripts
+from bustedwall.policy.rules import Arm, FlowMoment, Rule
+from bustedwall.terms.commands import Command
+from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
+from bustedwall.terms.facts import FaultArmed, RuleFired, RuleSpared
+
+_STRICTNESS = tuple(DoorMode)
+
+
+class Doorway:
+    """The scripts that act on the door."""
+
+    def __init__(self, commons: Commons) -> None:
+        self._commons = commons
+        self._out = Out()
+        self._scripts = Scripts(self, self._out)
+        self._counts: dict[str, tuple[int, int]] = {}
+        """By rule: how often its moment came, and how often it fired then."""
+
+    @property
+    def door(self) -> Door:
+        """What clients meet now."""
+        doors = [a.damage.door for run in self._scripts.runs for a in run.armed if a.damage.door is not None]
+        return max(doors, key=lambda door: _STRICTNESS.index(door.mode), default=OPEN_DOOR)
+
+    def call(self, rule: Rule, now: float) -> None:
+        """Have a rule's moment come to the door."""
+        if not any(isinstance(step, Arm) and step.fault.at_door for step in rule.steps):
+            return
+        coming, fired = self._counts.get(rule.name, (0, 0))
+        if any(most is not None and fired >= most for most in (rule.times, rule.total)):
+            return
+        coming, draw = coming + 1, None
+        if rule.probability < 1:
+            draw = self._commons.dice.fraction(rule.name, "door", coming)
+        fires = draw is None or draw < rule.probability
+        self._counts[rule.name] = (coming, fired + fires)
+        if fires:
+            self._out.note(RuleFired(rule.name, coming, 0, 0, draw))
+            self._scripts.start(rule, coming, now)
+        else:
+            self._out.note(RuleSpared(rule.name, coming, draw))
+
+    def clear(self, rule: Rule, now: float) -> None:
+        """Take back what a rule did."""
+        self._counts.pop(rule.name, None)
+        self._scripts.clear(rule, now)
+
+    def due(self) -> float | None:
+        """Return when `live_through` is next due, or None."""
+        return self._scripts.due()
+
+    def live_through(self, due: float) -> None:
+        """Do what is due."""
+        self._scripts.live_through(due)
+
+    def take(self) -> list[Command]:
+        """Return the facts since the last time."""
+        return self._out.take()
+
+    # ---- Performer
+
+    def arm(self, run: Run, index: int, step: Arm, now: float) -> None:
+        """Do a fault to the door; what it does to flows is done to each of them."""
+        if step.fault.at_door:
+            rule = run.rule
+            damage = step.fault.arm(
+                self._commons.dice.at(rule.name, "door", run.firing, index), self._commons.shared(rule, index)
+            )
+            self._out.note(FaultArmed(rule.name, str(step.fault)))
+            run.armed.append(Arming(step.fault, damage, None if step.span is None else now + step.span))
+
+    def taken_back(self, damages: Sequence[Damage], now: float) -> None:
+        """Nothing is left to do: the door is what is still armed."""
+
+    def wait_for(self, run: Run, moment: FlowMoment, now: float) -> bool:
+        """Wait for ever: the door has no moments of a flow; the loader refuses such a script."""
+        return True

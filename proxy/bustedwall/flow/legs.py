@@ -1,0 +1,121 @@
+"""The two legs of a flow: how far each has come, what is lost on it, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bustedwall.faults.fault import Damage
+from bustedwall.flow.lifecycle import FINAL, LegState, Move, after
+from bustedwall.flow.out import Out
+from bustedwall.terms.commands import Close, Reset, SetLoss, Vanish
+from bustedwall.terms.endings import How
+from bustedwall.terms.facts import LegClosed, ResetSent
+from bustedwall.terms.leg import Leg
+from bustedwall.terms.losses import NO_LOSS, Losses, Way
+
+ORPHAN_LIMIT = 30.0
+"""Seconds that a leg is kept after a fault has ended the other one, or both have finished and a loss is in force."""
+
+# Shared by all flows to which nothing has happened: a dict is 230 bytes, and most flows are idle.
+_ALL_OPEN: Mapping[Leg, LegState] = dict.fromkeys(Leg, LegState.OPEN)
+_NONE_LOST: Mapping[Leg, Losses] = dict.fromkeys(Leg, NO_LOSS)
+
+
+class Legs:
+    """Two lifecycles, and what follows from them together."""
+
+    __slots__ = ("_losses", "_out", "_unread", "lifted", "opened", "orphan", "over", "states")
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+        self.states = _ALL_OPEN
+        self.opened = False
+        """The server leg exists."""
+        self._losses = _NONE_LOST
+        """What the kernel was asked to lose."""
+        self.lifted: frozenset[Leg] = frozenset()
+        """Where what we send is no longer lost, or the leg's ending would not be heard."""
+        self._unread: frozenset[Leg] = frozenset()
+        """Ended, but waiting for something that can be left unread."""
+        self.orphan: float | None = None
+        """When what is left of the flow is ended."""
+        self.over = False
+        """Both legs have ended and nothing is lost on them; no event means anything any more."""
+
+    def ended(self, leg: Leg) -> bool:
+        """Tell whether a leg is no more."""
+        return self.states[leg] is LegState.ENDED
+
+    def final(self, leg: Leg) -> bool:
+        """Tell whether nothing more leaves for a leg."""
+        return self.states[leg] in FINAL
+
+    def readable(self, leg: Leg) -> bool:
+        """Tell whether a leg's peer may still send."""
+        state = self.states[leg]
+        return state is LegState.OPEN or state is LegState.WE_DONE
+
+    def moot(self, leg: Leg) -> bool:
+        """Tell whether nothing can be done to a leg: it has ended, or does not exist yet."""
+        if leg is Leg.SERVER and not self.opened:
+            return True
+        state = self.states[leg]
+        return state is LegState.ENDED or (state is LegState.DONE and not self._losses[leg])
+
+    def move(self, leg: Leg, move: Move, now: float) -> None:
+        """Take a leg a step further."""
+        self.states = {**self.states, leg: after(self.states[leg], move)}
+        self._look_whether_over(now)
+
+    def end(self, leg: Leg, how: How, cause: str, now: float) -> None:
+        """End a leg that has not ended; if the other one goes on, it is an orphan from now on."""
+        match how:
+            case How.RESET:
+                self._out.do(Reset(leg))
+                self._out.note(ResetSent(leg, cause))
+            case How.VANISH:
+                self._out.do(Vanish(leg))
+            case _:
+                unread = how is How.CLOSE_UNREAD
+                self._out.do(Close(leg, unread=unread))
+                if unread:
+                    self._unread |= {leg}
+        if how is not How.RESET:
+            self._out.note(LegClosed(leg, how, cause))
+        self.move(leg, Move.END, now)
+        if not self.final(leg.other) or (how is How.CLOSE_UNREAD and self.orphan is None):
+            self.orphan = now + ORPHAN_LIMIT
+
+    def end_orphan(self, now: float) -> None:
+        """End what is left."""
+        self.orphan = None
+        for leg in Leg:
+            if not self.moot(leg):
+                self.end(leg, How.RESET, "orphan limit", now)
+            elif leg in self._unread:
+                self._out.do(Reset(leg))  # does nothing if the leg has had its bytes, and is gone
+                self._out.note(ResetSent(leg, "orphan limit"))
+        self.orphan = None
+        self.over = True
+
+    def settle_losses(self, armed: Iterable[Damage], now: float) -> None:
+        """Ask for the union of what is armed, where it differs from what was asked last."""
+        damages = tuple(armed)
+        for leg in Leg:
+            if self.moot(leg):
+                continue
+            want = NO_LOSS.union(*(damage.losses.get(leg, NO_LOSS) for damage in damages))
+            if leg in self.lifted:
+                want = frozenset(loss for loss in want if loss.way is not Way.TO)
+            if want != self._losses[leg]:
+                self._losses = {**self._losses, leg: want}
+                self._out.do(SetLoss(leg, want))
+        self._look_whether_over(now)
+
+    def _look_whether_over(self, now: float) -> None:
+        """End with both legs, unless last bytes are still being lost: closing now would lose them for good."""
+        if self.final(Leg.CLIENT) and self.final(Leg.SERVER):
+            losing = any(self._losses[leg] for leg in Leg if self.states[leg] is LegState.DONE)
+            self.over = not losing and not self._unread
+            if not self.over and self.orphan is None:
+                self.orphan = now + ORPHAN_LIMIT

@@ -1,0 +1,197 @@
+"""Who waits for what on one flow, and whose moment has come.
+
+Offsets, texts and turns are waited for at the gate of a direction; the rest is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bustedwall.flow.direction import Direction
+from bustedwall.flow.idle import IdleClock
+from bustedwall.flow.legs import Legs
+from bustedwall.flow.out import Out
+from bustedwall.flow.waiter import Waiter
+from bustedwall.flow.watch import TextWatch
+from bustedwall.policy.rules import AtAccept, AtAge, AtBytes, AtEof, AtIdle, AtOpen, AtText, AtTurn, Rule
+from bustedwall.terms.commands import Measure
+from bustedwall.terms.events import Measured
+from bustedwall.terms.facts import RuleMissed
+from bustedwall.terms.leg import Leg
+
+_NOBODY: list[Waiter] = []
+"""Shared by the flows in which nobody waits here."""
+
+
+class Moments:
+    """All that is waited for on one flow."""
+
+    __slots__ = ("_began", "_directions", "_legs", "_out", "_turns", "_waiting", "accepted", "speaker")
+
+    def __init__(self, directions: Mapping[Leg, Direction], legs: Legs, out: Out, began: float) -> None:
+        self._directions = directions
+        self._legs = legs
+        self._out = out
+        self._began = began
+        self._waiting = _NOBODY
+        self._turns = False
+        """Perhaps somebody waits for a turn."""
+        self.accepted = False
+        """The moment `accept` has passed."""
+        self.speaker: Leg | None = None
+        """Which side spoke last, while somebody listens for turns."""
+
+    # ---- beginning to wait
+
+    def await_rule(self, rule: Rule, rank: int, now: float) -> bool:
+        """Have a rule fire at its moment; True: its moment is now. One that is past is told as a fact."""
+        moment = rule.when
+        waiter = Waiter(moment, rule, rank)  # type: ignore[arg-type]  # the caller has no rules of policy moments
+        match moment:
+            case AtOpen() if self._legs.opened:
+                return True
+            case AtAccept() if self.accepted:
+                self._miss(rule, "the flow had been accepted already")
+            case AtBytes(source, count):
+                if count <= self._directions[source].passed:
+                    self._miss(rule, "the offset had been passed already")
+                else:
+                    waiter.edge = count
+                    self._at_gate(source, waiter)
+            case AtTurn(source, number):
+                if any(direction.passed for direction in self._directions.values()):
+                    self._miss(rule, "nobody counted the turns before")
+                else:
+                    waiter.turn = number
+                    self._at_gate(source, waiter)
+            case AtEof(leg) if self._directions[leg].finished:
+                self._miss(rule, "this side had finished already")
+            case AtAge(seconds) if self._began + seconds < now:
+                self._miss(rule, "the flow was older already")
+            case _:
+                self._wait(waiter, now)
+        return False
+
+    def await_run(self, waiter: Waiter, now: float) -> bool:
+        """Have a script go on at a moment, counted from now where it can be; False: it has come already."""
+        match waiter.moment:
+            case AtAccept():
+                return False
+            case AtOpen() if self._legs.opened:
+                return False
+            case AtEof(leg) if self._directions[leg].finished:
+                return False
+            case AtAge(seconds) if self._began + seconds <= now:
+                return False
+            case AtBytes(source, count):
+                waiter.edge = self._directions[source].passed + count
+                self._at_gate(source, waiter)
+            case AtTurn(source, number):
+                waiter.turn = self._directions[source].turns + number
+                self._at_gate(source, waiter)
+            case _:
+                self._wait(waiter, now)
+        return True
+
+    def _wait(self, waiter: Waiter, now: float) -> None:
+        match waiter.moment:
+            case AtText(source):
+                direction = self._directions[source]
+                waiter.watch = TextWatch(waiter.moment, direction.passed)
+                self._at_gate(source, waiter)
+                return
+            case AtAge(seconds):
+                waiter.due = self._began + seconds
+            case AtIdle() if self._legs.opened:
+                waiter.idle = IdleClock(waiter.moment, now)
+        if self._waiting is _NOBODY:
+            self._waiting = []
+        self._waiting.append(waiter)
+
+    def again(self, waiter: Waiter) -> None:
+        """Have a rule wait for the next moment of its kind, if there can be one; it may be within the same chunk."""
+        waiter.edge = None
+        if isinstance(waiter.moment, AtText):
+            self._at_gate(waiter.moment.source, waiter)
+        elif waiter.idle is not None:
+            self._waiting.append(waiter)
+
+    def _at_gate(self, source: Leg, waiter: Waiter) -> None:
+        self._directions[source].waiters += (waiter,)
+        self._turns = self._turns or waiter.turn is not None
+
+    def _miss(self, rule: Rule, why: str) -> None:
+        self._out.note(RuleMissed(rule.name, why))
+
+    # ---- ending to wait
+
+    def forget(self, rule: Rule) -> None:
+        """Have a rule and its scripts wait no more."""
+        for direction in self._directions.values():
+            direction.waiters = tuple(waiter for waiter in direction.waiters if waiter.rule != rule)
+        if self._waiting:
+            self._waiting[:] = [waiter for waiter in self._waiting if waiter.rule != rule]
+
+    # ---- what happens
+
+    def at(self, *kinds: type, leg: Leg | None = None) -> list[Waiter]:
+        """Take out those who wait for an event of the flow."""
+        come = [
+            waiter
+            for waiter in self._waiting
+            if isinstance(waiter.moment, kinds) and (leg is None or getattr(waiter.moment, "leg", None) is leg)
+        ]
+        return self._take(come)
+
+    def start_idle_clocks(self, now: float) -> None:
+        """Begin to count silence: both legs are up."""
+        for waiter in self._waiting:
+            if isinstance(waiter.moment, AtIdle):
+                waiter.idle = IdleClock(waiter.moment, now)
+
+    def listens(self) -> bool:
+        """Tell whether somebody waits for a turn, so that both sides have to be looked at."""
+        if not self._turns:
+            return False  # quick: this is asked for every chunk
+        self._turns = any(
+            waiter.turn is not None and waiter.edge is None
+            for direction in self._directions.values()
+            for waiter in direction.waiters
+        )
+        return self._turns
+
+    def speaks(self, direction: Direction) -> None:
+        """Note that bytes of a side are at the gate; if the other one spoke last, a turn begins."""
+        if self.speaker is not direction.source:
+            self.speaker = direction.source
+            direction.speak()
+
+    def due(self) -> float | None:
+        """Return when something is due, or None."""
+        earliest = None
+        for waiter in self._waiting:
+            due = waiter.due if waiter.idle is None else waiter.idle.due
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        return earliest
+
+    def live_through(self, due: float) -> list[Waiter]:
+        """Take out those whose time has come; ask the kernel where only it knows."""
+        for waiter in self._waiting:
+            idle = waiter.idle
+            if idle is not None and idle.due is not None and idle.due <= due:
+                legs = [leg for leg in Leg if not self._legs.moot(leg)]
+                idle.ask(legs)
+                for leg in legs:
+                    self._out.do(Measure(leg))
+        return self._take([w for w in self._waiting if w.due is not None and w.due <= due])
+
+    def measured(self, answer: Measured, now: float) -> list[Waiter]:
+        """Take out those who now know that the flow is idle."""
+        return self._take([w for w in self._waiting if w.idle is not None and w.idle.hear(answer, now)])
+
+    def _take(self, come: list[Waiter]) -> list[Waiter]:
+        if come:
+            self._waiting[:] = [waiter for waiter in self._waiting if waiter not in come]
+            come.sort(key=lambda waiter: waiter.rank)
+        return come

@@ -1,0 +1,82 @@
+"""A flow's rules: which there are, how often each has fired, and whether it fires now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bustedwall.flow.commons import Commons
+from bustedwall.flow.direction import Direction
+from bustedwall.flow.moments import Moments
+from bustedwall.flow.out import Out
+from bustedwall.flow.script import Scripts
+from bustedwall.flow.waiter import Waiter
+from bustedwall.policy.rules import Rule
+from bustedwall.terms.facts import RuleFired, RuleSpared
+from bustedwall.terms.leg import Leg
+
+
+class Rulebook:
+    """The rules that match one flow."""
+
+    __slots__ = ("_commons", "_counts", "_directions", "_moments", "_number", "_out", "_rules", "_scripts")
+
+    def __init__(
+        self,
+        commons: Commons,
+        number: int,
+        directions: Mapping[Leg, Direction],
+        moments: Moments,
+        scripts: Scripts,
+        out: Out,
+    ) -> None:
+        self._commons = commons
+        self._number = number
+        self._directions = directions
+        self._moments = moments
+        self._scripts = scripts
+        self._out = out
+        self._rules: tuple[Rule, ...] = ()
+        self._counts: dict[str, tuple[int, int]] = {}
+        """By rule: how often its moment came, and how often it fired then."""
+
+    def change(self, rules: tuple[Rule, ...], now: float) -> None:
+        """Keep the rules that stay, end those that go, begin those that are new."""
+        new = [(rank, rule) for rank, rule in enumerate(rules) if rule not in self._rules]
+        for rule in [rule for rule in self._rules if rule not in rules]:
+            self._moments.forget(rule)
+            self._scripts.clear(rule, now)
+            self._counts.pop(rule.name, None)
+        self._rules = rules
+        for rank, rule in new:
+            if not rule.of_policy and self._moments.await_rule(rule, rank, now):
+                self.fire(rule, now)
+
+    def come(self, waiters: list[Waiter], now: float) -> None:
+        """Have rules fire and scripts go on whose moment has come."""
+        for waiter in waiters:
+            run = waiter.run
+            if run is None:
+                self.fire(waiter.rule, now, waiter)
+            elif run.moment is waiter.moment:
+                run.moment = None
+                self._scripts.go_on(run, now)
+
+    def fire(self, rule: Rule, now: float, waiter: Waiter | None = None) -> None:
+        """Start a rule's script, if its counts and chance allow it; then have it wait for its next moment."""
+        comings, fired = self._counts.get(rule.name, (0, 0))
+        most = rule.times or (None if rule.of_policy else 1)
+        if rule not in self._rules or (most is not None and fired >= most):
+            return
+        comings, draw = comings + 1, None
+        if rule.probability < 1:
+            draw = self._commons.dice.fraction(rule.name, self._number, comings)
+        fires = (draw is None or draw < rule.probability) and self._commons.take(rule)
+        self._counts[rule.name] = (comings, fired + fires)
+        if fires:
+            client, server = (self._directions[leg].passed for leg in Leg)
+            self._out.note(RuleFired(rule.name, comings, client, server, draw))
+            self._scripts.start(rule, comings, now)
+        else:
+            self._out.note(RuleSpared(rule.name, comings, draw))
+        if waiter is not None and rule in self._rules and (most is None or fired + fires < most):
+            self._moments.again(waiter)

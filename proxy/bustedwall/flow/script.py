@@ -1,0 +1,112 @@
+"""Scripts under way, side by side: each goes through its rule's steps, and waits where they say so.
+
+What a step does, and how it is taken back, is the business of whose scripts they are: a flow's, or
+the door's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bustedwall.faults.fault import Damage
+from bustedwall.flow.out import Out
+from bustedwall.flow.run import Arming, Run
+from bustedwall.policy.rules import Arm, FlowMoment, Heal, Rule, Wait
+from bustedwall.terms.facts import FaultEnded
+
+
+class Performer(Protocol):
+    """Whose scripts these are."""
+
+    def arm(self, run: Run, index: int, step: Arm, now: float) -> None:
+        """Do a step's fault; if it lasts, put the arming into `run.armed`."""
+
+    def taken_back(self, damages: Sequence[Damage], now: float) -> None:
+        """Undo damage that is in no `armed` any more, in the order in which it was done."""
+
+    def wait_for(self, run: Run, moment: FlowMoment, now: float) -> bool:
+        """Have the run go on at a moment, by `go_on`; False: it has come already."""
+
+
+class Scripts:
+    """All runs of one flow, or of the door."""
+
+    __slots__ = ("_out", "_performer", "runs")
+
+    def __init__(self, performer: Performer, out: Out) -> None:
+        self._performer = performer
+        self._out = out
+        self.runs: list[Run] = []
+
+    def start(self, rule: Rule, firing: int, now: float) -> None:
+        """Begin a rule's script."""
+        run = Run(rule, firing)
+        self.runs.append(run)
+        self.go_on(run, now)
+
+    def go_on(self, run: Run, now: float) -> None:
+        """Take steps up to the next wait."""
+        steps = run.rule.steps
+        while run.step < len(steps):
+            index, step = run.step, steps[run.step]
+            run.step += 1
+            match step:
+                case Arm():
+                    self._performer.arm(run, index, step, now)
+                case Heal():
+                    self._heal(run.rule, now)
+                case Wait(float() | int() as seconds):
+                    run.until = now + seconds
+                    return
+                case Wait(moment):
+                    assert not isinstance(moment, float | int)
+                    if self._performer.wait_for(run, moment, now):
+                        run.moment = moment
+                        return
+        self._retire(run)
+
+    def due(self) -> float | None:
+        """Return when a script goes on or a fault ends, or None."""
+        earliest = None
+        for run in self.runs:
+            due = run.due()
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        return earliest
+
+    def live_through(self, due: float) -> None:
+        """End the faults and go on with the scripts that are due."""
+        ended = [(run, a) for run in self.runs for a in run.armed if a.until is not None and a.until <= due]
+        self._take_back(ended, "its time is over", due)
+        for run in tuple(self.runs):
+            if run.until is not None and run.until <= due:
+                run.until = None
+                self.go_on(run, due)
+
+    def clear(self, rule: Rule, now: float) -> None:
+        """End a rule's scripts where they stand, and take back what they did."""
+        for run in self.runs:
+            if run.rule == rule:
+                run.step, run.until, run.moment = len(rule.steps), None, None
+        self._take_back(self._armed_by(rule), "its policy was taken away", now)
+        self.runs = [run for run in self.runs if run.rule != rule]
+
+    def _heal(self, rule: Rule, now: float) -> None:
+        self._take_back(self._armed_by(rule), "healed", now)
+
+    def _armed_by(self, rule: Rule) -> list[tuple[Run, Arming]]:
+        return [(run, arming) for run in self.runs if run.rule == rule for arming in run.armed]
+
+    def _take_back(self, armed: list[tuple[Run, Arming]], why: str, now: float) -> None:
+        """Undo together: all losses are lifted before any held byte goes out."""
+        for run, arming in armed:
+            run.armed.remove(arming)
+            self._out.note(FaultEnded(run.rule.name, str(arming.fault), why))
+            self._retire(run)
+        if armed:
+            self._performer.taken_back([arming.damage for _, arming in armed], now)
+
+    def _retire(self, run: Run) -> None:
+        if run.over and run in self.runs:
+            self.runs.remove(run)

@@ -1,0 +1,81 @@
+"""Which flows a rule touches: `match`."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from bustedwall.policy.rules import ALL_FLOWS, Age, Match
+from bustedwall.policy.scalars import shown
+from bustedwall.terms.units import Fraction
+
+Network = IPv4Network | IPv6Network
+Ordinal = Annotated[int, Field(strict=True, ge=1)]
+
+
+def _network(value: object) -> Network:
+    if not isinstance(value, str):
+        what = "expected an address such as 10.0.0.7 or 10.0.0.0/8, got {got}"
+        raise PydanticCustomError("network", what, {"got": shown(value)})
+    try:
+        return ip_network(value)
+    except ValueError as error:
+        if "host bits" in str(error):
+            whole = str(ip_network(value, strict=False))
+            what = "'{got}' is an address within a network: did you mean '{whole}' or '{host}'?"
+            context = {"got": value, "whole": whole, "host": value.partition("/")[0]}
+            raise PydanticCustomError("network", what, context) from None
+        what = "expected an address such as 10.0.0.7 or 10.0.0.0/8, got {got}"
+        raise PydanticCustomError("network", what, {"got": shown(value)}) from None
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    """Return the networks of one address or of a list; raises PydanticCustomError."""
+    if isinstance(value, list) and not value:
+        raise PydanticCustomError("network", "this must not be empty")
+    return tuple(_network(one) for one in (value if isinstance(value, list) else [value]))
+
+
+class WrittenFlows(BaseModel):
+    """Which of the proxy's flows, counted from 1; exactly one key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    nth: Ordinal | None = None
+    """This one only."""
+    first: Ordinal | None = None
+    """So many from the first on."""
+    every: Ordinal | None = None
+    """Each so-manieth: with 5 the 5th, the 10th …"""
+    share: Annotated[Fraction, Field(gt=0)] | None = None
+    """So many of them, drawn once per flow."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [key for key, value in self if value is not None]
+        if len(given) != 1:
+            what = "flows has exactly one of nth, first, every and share; this one has {count}"
+            raise PydanticCustomError("flows", what, {"count": ", ".join(given) or "none"})
+        return self
+
+
+class WrittenMatch(BaseModel):
+    """Which flows a rule touches: those that meet all that is given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flows: WrittenFlows | None = None
+    """By their number."""
+    address: Annotated[tuple[Network, ...], PlainValidator(networks)] = ()
+    """The client's address, or a list of them: `10.0.0.7`, `10.0.0.0/8`, `2001:db8::/32`."""
+    state: Age | None = None
+    """Accepted after (`new`) or before (`open`) the policy was applied."""
+
+    def match(self) -> Match:
+        """Return what the runtime asks."""
+        which = self.flows or WrittenFlows.model_construct()
+        match = Match(which.nth, which.first, which.every, which.share, self.address, self.state)
+        return ALL_FLOWS if match == ALL_FLOWS else match

@@ -1,0 +1,72 @@
+"""A proxy's table, performed: its clock, its door, and the word to all flows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableEvent, TellRules
+from bustedwall.flow.table import FlowTable
+from bustedwall.policy.rules import Rule
+from bustedwall.relay.alarm import Alarm
+from bustedwall.terms.door import Door
+from bustedwall.terms.events import Woke
+from bustedwall.terms.facts import Fact
+
+if TYPE_CHECKING:
+    from bustedwall.relay.tcpflow import TcpFlow
+
+
+class Ruling:
+    """Tells the table what happens and does what it says."""
+
+    def __init__(
+        self,
+        table: FlowTable,
+        clock: Alarm,
+        flows: Iterable[TcpFlow],
+        set_door: Callable[[Door], None],
+        note: Callable[[Fact], None],
+    ) -> None:
+        self.table = table
+        self.alarm: float | None = None
+        self._clock = clock
+        self._flows = flows
+        self._set_door = set_door
+        self._note = note
+
+    def change(self, rules: tuple[Rule, ...]) -> None:
+        """Have these rules from now on, for open flows and for those that come."""
+        self._tell(RulesChanged(rules))
+
+    def signal(self, name: str) -> None:
+        """Fire a signal."""
+        self._tell(Signalled(name))
+
+    def stop(self) -> None:
+        """Be woken no more."""
+        self._clock.set(self, None)
+
+    # ---- Sleeper
+
+    def wake(self, now: float) -> None:
+        """Do what is due."""
+        self._tell(Woke())
+
+    def on_failure(self) -> None:
+        """Go on after a bug, which has been logged: the flows are not to blame."""
+
+    def _tell(self, event: TableEvent) -> None:
+        for command in self.table.handle(event, self._clock.now()):
+            match command:
+                case SetDoor(door):
+                    self._set_door(door)
+                case CallRule(rule):
+                    for flow in tuple(self._flows):
+                        flow.call(rule)
+                case TellRules():
+                    for flow in tuple(self._flows):
+                        flow.change_rules()
+                case _:
+                    self._note(command.fact)
+        self._clock.set(self, self.table.deadline())

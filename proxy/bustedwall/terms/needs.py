@@ -1,0 +1,21 @@
+"""What a fault needs of the kernel beyond what every TCP socket can do."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Ability(Enum):
+    """Something that this machine's kernel lets us do, or not; tried at start, never guessed by version."""
+
+    LOSE_FROM = "lose-from"
+    """Lose what arrives for one connection, without privilege."""
+    LOSE_TO = "lose-to"
+    """Lose what leaves from one connection, without privilege."""
+    LOSE_SYN = "lose-syn"
+    """Lose the SYNs that arrive for one listener, without privilege."""
+
+
+Needs = frozenset[Ability]
+
+NOTHING: Needs = frozenset()

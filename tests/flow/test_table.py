@@ -1,0 +1,147 @@
+"""What a proxy knows of all its flows: who matches, policy clocks, signals, the door."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+from tests.flow.play import arm, rule
+
+from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TellRules
+from bustedwall.flow.table import FlowTable
+from bustedwall.policy.rules import Age, AtApplied, AtOpen, AtPolicyAge, AtRepeat, AtSignal, Heal, Match, Rule, Wait
+from bustedwall.terms.commands import Note
+from bustedwall.terms.dice import Dice
+from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
+from bustedwall.terms.events import Woke
+
+LATENCY = arm("latency 1s from client")
+REFUSED = Door(DoorMode.REFUSE)
+
+
+def table(*rules: Rule, seed: int = 7) -> FlowTable:
+    made = FlowTable(Dice.seeded(seed).at("proxy"))
+    made.handle(RulesChanged(rules), 0.0)
+    return made
+
+
+def told(of: FlowTable, event: RulesChanged | Signalled | Woke, now: float) -> list[object]:
+    return [command for command in of.handle(event, now) if not isinstance(command, Note)]
+
+
+def touched(match: Match, count: int = 20, address: str = "127.0.0.1") -> list[int]:
+    only = rule(AtOpen(), LATENCY, match=match)
+    of = table(only)
+    return [number for number in range(1, count + 1) if of.admit(address, 1.0) is not None]
+
+
+def test_a_flow_that_no_rule_can_touch_has_no_logic() -> None:
+    assert table().admit("127.0.0.1", 0.0) is None
+    assert table(rule(AtSignal("x"), LATENCY)).admit("127.0.0.1", 0.0) is None
+    assert table(rule(AtOpen(), LATENCY)).admit("127.0.0.1", 0.0) is not None
+
+
+def test_flows_are_matched_by_their_number() -> None:
+    assert touched(Match(nth=2)) == [2]
+    assert touched(Match(first=3)) == [1, 2, 3]
+    assert touched(Match(every=5)) == [5, 10, 15, 20]
+    assert touched(Match(first=10, every=5)) == [5, 10]
+
+
+def test_a_share_of_the_flows_is_drawn_once_and_by_the_seed() -> None:
+    share = touched(Match(share=0.3), 1000)
+
+    assert share == touched(Match(share=0.3), 1000)
+    assert 240 < len(share) < 360
+
+
+@pytest.mark.parametrize(
+    ("address", "matches"),
+    [("10.1.2.3", True), ("11.0.0.1", False), ("::ffff:10.9.9.9", True), ("fe80::1%eth0", False), ("fd00::5", True)],
+)
+def test_clients_are_matched_by_address(address: str, matches: bool) -> None:  # noqa: FBT001
+    networks = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+    assert bool(touched(Match(address=networks), 1, address)) == matches
+
+
+def test_new_and_open_are_seen_from_when_the_policy_was_applied() -> None:
+    new = rule(AtOpen(), LATENCY, match=Match(state=Age.NEW), name="p/new")
+    open_ = rule(AtOpen(), LATENCY, match=Match(state=Age.OPEN), name="p/open")
+    of = table()
+    of.handle(RulesChanged((new, open_)), 10.0)
+
+    assert of.rules_of(1, "127.0.0.1", 5.0) == (open_,)
+    assert of.rules_of(2, "127.0.0.1", 15.0) == (new,)
+
+
+def test_a_rule_for_when_it_is_applied_is_called_at_once_and_once() -> None:
+    only = rule(AtApplied(), LATENCY)
+    of = FlowTable(Dice.seeded(1))
+
+    assert told(of, RulesChanged((only,)), 1.0) == [TellRules(), CallRule(only)]
+    assert told(of, RulesChanged((only,)), 2.0) == [TellRules()]
+
+
+def test_policy_age_and_repeat_count_from_when_the_policy_was_applied() -> None:
+    once, again = rule(AtPolicyAge(10.0), LATENCY, name="p/once"), rule(AtRepeat(4.0), LATENCY, name="p/again")
+    of = table(once, again)
+
+    assert of.deadline() == 4.0
+    assert told(of, Woke(), 3.9) == []
+    assert told(of, Woke(), 4.1) == [CallRule(again)]
+    assert of.deadline() == 8.0
+    assert told(of, Woke(), 12.0) == [CallRule(again), CallRule(once), CallRule(again)]
+    assert of.deadline() == 16.0
+
+
+def test_a_signal_calls_the_rules_that_wait_for_it() -> None:
+    wanted, other = rule(AtSignal("go"), LATENCY, name="p/a"), rule(AtSignal("stop"), LATENCY, name="p/b")
+
+    assert told(table(wanted, other), Signalled("go"), 1.0) == [CallRule(wanted)]
+
+
+def test_the_door_is_what_is_armed_and_opens_by_itself() -> None:
+    closed = rule(AtSignal("crash"), arm("refuse", span=5.0))
+    of = table(closed)
+
+    assert told(of, Signalled("crash"), 1.0) == [SetDoor(REFUSED), CallRule(closed)]
+    assert of.deadline() == 6.0
+    assert told(of, Woke(), 6.0) == [SetDoor(OPEN_DOOR)]
+
+
+def test_the_strictest_of_two_doors_is_met() -> None:
+    ignored = rule(AtSignal("ignore"), arm("ignore"), Wait(10.0), Heal(), name="p/ignore")
+    refused = rule(AtSignal("refuse"), arm("refuse"), Wait(2.0), Heal(), name="p/refuse")
+    of = table(ignored, refused)
+
+    assert told(of, Signalled("ignore"), 0.0)[0] == SetDoor(Door(DoorMode.IGNORE))
+    assert told(of, Signalled("refuse"), 1.0)[0] == SetDoor(REFUSED)
+    assert told(of, Woke(), 3.0) == [SetDoor(Door(DoorMode.IGNORE))]
+    assert told(of, Woke(), 10.0) == [SetDoor(OPEN_DOOR)]
+
+
+def test_a_policy_that_is_taken_away_opens_the_door_again() -> None:
+    of = table(rule(AtApplied(), arm("refuse")))
+
+    assert told(of, RulesChanged(()), 5.0) == [TellRules(), SetDoor(OPEN_DOOR)]
+    assert of.deadline() is None
+
+
+def test_totals_begin_anew_with_a_policy_that_is_applied_anew() -> None:
+    only = rule(AtOpen(), LATENCY, total=1)
+    of = table(only)
+
+    def fires() -> bool:
+        from tests.flow.play import fired  # noqa: PLC0415
+
+        from bustedwall.terms.events import Opened  # noqa: PLC0415
+
+        flow = of.admit("127.0.0.1", 0.0)
+        assert flow is not None
+        return bool(fired(flow.handle(Opened(), 0.0)))
+
+    assert (fires(), fires()) == (True, False)
+    of.handle(RulesChanged(()), 1.0)
+    of.handle(RulesChanged((only,)), 2.0)
+    assert fires()

@@ -116,8 +116,7 @@ class BandwidthFault(LastingFault):
             "bandwidth: {rate: 100kB/s, from: server, burst: 256KiB}",
         ),
         wire="Data leaves in portions of 10 ms. At most one second's worth is held, at least 64 KiB; then the source "
-        "is "
-        "not read, and its window closes.",
+        "is not read, and its window closes.",
         client="`from server`: the answer trickles. `from client`: send blocks once the buffers are full.",
         server="The mirror image.",
         healing="What is held goes out at once, in order.",

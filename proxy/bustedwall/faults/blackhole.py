@@ -19,17 +19,17 @@ class BlackholeFault(LastingFault):
     page: ClassVar[Page] = Page(
         summary="Lose every segment of a leg, both ways: a pulled cable.",
         examples=("blackhole: client", "blackhole: both", "blackhole: {leg: server, for: 10s}"),
-        wire="The peer retransmits after 0.2 s, 0.4 s, 0.8 s and so on; nothing is ACKed. What we send leaves and is "
-        "discarded by the next IP stack.",
+        wire="The peer retransmits, 0.2, 0.4, 0.85, 1.7 s after its segment and so on; nothing is ACKed. What we send "
+        "leaves and is discarded by the next IP stack.",
         client="send succeeds until its buffer is full, recv waits. When its own limit is reached (tcp_retries2, about "
-        "15 minutes, or TCP_USER_TIMEOUT) a call fails with ETIMEDOUT, once; then send gives EPIPE. A client that "
-        "only reads waits for ever, unless it has keepalives.",
+        "15 minutes, or TCP_USER_TIMEOUT) a call fails with ETIMEDOUT, once; then send gives EPIPE. A client that only "
+        "reads waits for ever, unless it has keepalives.",
         server="The same, where the server's leg is meant. Otherwise it hears nothing new.",
         healing="The peers hear each other at their next retransmission, after about as long as the loss lasted.",
         faithful="exact where the next IP stack is Linux; others were not tried. A peer that gives up sends no RST, as "
         "with a real cable.",
         source="IP_MINTTL and a malformed record route, in IPv6 IPV6_MINHOPCOUNT and a routing header; measured on "
-        "Linux 6.18, middleboxes G1",
+        "Linux 6.18",
     )
 
     leg: Whose

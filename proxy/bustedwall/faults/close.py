@@ -19,12 +19,11 @@ class CloseFault(EndingFault):
         examples=("close: client", "close: server", "close: both", "close: {leg: client, other: reset}"),
         wire="What had passed, then a FIN. The peer's ACK comes back; its next data segment is answered by a RST.",
         client="recv gives end of file. The first send still succeeds: it is what brings the RST. After that send "
-        "gives "
-        "EPIPE and recv gives end of file; ECONNRESET is never told, because the FIN was seen.",
+        "gives EPIPE and recv gives end of file; ECONNRESET is never told, because the FIN was seen.",
         server="The same, where the server's leg is meant. Otherwise nothing: what it sends is read and thrown away, "
         "and after 30 s it is reset.",
         healing="",
         faithful="exact. Bytes that arrive in the moment between our last read and the close turn the FIN into a RST, "
         "as they do for any program; the evidence fact says so.",
-        source="RFC 9293 §3.6 and §3.10.4; measured on Linux 6.18, middleboxes G4",
+        source="RFC 9293 §3.6 and §3.10.4; measured on Linux 6.18",
     )

@@ -43,8 +43,7 @@ class DiscardFault(LastingFault):
         wire="The bytes were ACKed and are never sent on. Nothing else shows: sequence numbers of the other leg have "
         "no gap.",
         client="The message is shorter than it was, and its end comes from the next: a length that does not fit, a "
-        "frame "
-        "that begins in the middle.",
+        "frame that begins in the middle.",
         server="The same, where the client's bytes are taken.",
         healing="From then on bytes pass; what was taken is gone.",
         faithful="exact: TCP itself never does this; a proxy, a tunnel or a program with a bug does",

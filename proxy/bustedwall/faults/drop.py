@@ -66,15 +66,15 @@ class DropFault(LastingFault):
             "drop: acks to client",
             "drop: next_write to client",
         ),
-        wire="`all from`: the peer's segments arrive, no ACK answers them, it retransmits with doubling gaps (0.2, "
-        "0.4, "
-        "0.8 s …); ours still go out. `all to`: our segments, data and ACKs, leave and are discarded by the next IP "
-        "stack; both sides retransmit. `acks to`: the same, but our own data is held back meanwhile, so that only "
-        "pure ACKs are lost: the peer retransmits what was read and delivered long ago. `next_write to`: the first "
-        "transmission of the next bytes is lost, and TCP repairs it with its first retransmission.",
+        wire="`all from`: the peer's segments arrive, no ACK answers them, it retransmits with doubling gaps, 0.2, "
+        "0.4, 0.85, 1.7 s after its segment and so on; ours still go out. `all to`: our segments, data and ACKs, leave "
+        "and are discarded by the next IP stack; both sides retransmit. `acks to`: the same, but our own data is held "
+        "back meanwhile, so that only pure ACKs are lost: the peer retransmits what was read and delivered long ago. "
+        "`next_write to`: the first transmission of the next bytes is lost, and TCP repairs it with its first "
+        "retransmission.",
         client="send succeeds until its buffer is full, recv waits; ETIMEDOUT when its own limit is reached "
-        "(tcp_retries2, about 15 minutes on Linux, or TCP_USER_TIMEOUT). After `next_write` it only waits: about "
-        "0.2 s on a fast path.",
+        "(tcp_retries2, about 15 minutes on Linux, or TCP_USER_TIMEOUT). After `next_write` it only waits: about 0.2 s "
+        "on a fast path.",
         server="With `all from client` it never hears of the request. With `all to client` it has the request, has "
         "answered, and its answer is lost: the trap of the request that is repeated.",
         healing="The peer is heard again at its next retransmission, after about as long as the loss lasted.",

@@ -25,7 +25,7 @@ class HalfCloseFault(Fault):
         server="It is still read. What it sends is read and thrown away: the FIN has gone.",
         healing="",
         faithful="exact",
-        source="RFC 9293 §3.6 (CLOSE means I have no more data to send); shutdown(2); measured, middleboxes G7",
+        source="RFC 9293 §3.6 (CLOSE means I have no more data to send); shutdown(2); measured on Linux 6.18",
     )
 
     leg: Whose

@@ -110,8 +110,7 @@ class LatencyFault(LastingFault):
         server="Each request comes later, where the client's bytes are delayed.",
         healing="What is held goes out at once, in order.",
         faithful="approximate: a terminating proxy delays bytes, not segments; the handshake and the ACKs are as quick "
-        "as "
-        "before, and so is the growth of TCP's window.",
+        "as before, and so is the growth of TCP's window.",
         source="tc-netem(8) for what jitter means; measured error 0.6 ms, sd 0.1 ms at 100 ms",
     )
 

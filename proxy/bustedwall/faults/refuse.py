@@ -24,7 +24,7 @@ class RefuseFault(LastingFault):
         server="It is not asked.",
         healing="The door listens again, at the same port.",
         faithful="exact",
-        source="RFC 9293 §3.10.7.1 (CLOSED); measured on Linux 6.18, wire §6",
+        source="RFC 9293 §3.10.7.1 (CLOSED); measured on Linux 6.18",
     )
 
     def arm(self, dice: Dice, shared: Shared) -> Damage:

@@ -20,11 +20,11 @@ class ResetFault(EndingFault):
         summary="End a leg with a RST, now.",
         examples=("reset: client", "reset: server", "reset: both", "reset: {leg: client, flush: true, other: close}"),
         wire="One RST|ACK, and nothing after it. Without `flush` it overtakes what our kernel has not sent yet, and "
-        "that is lost: a slow reader got 4,096 of 200,000 bytes. With `flush` all that had passed is sent first, "
-        "for at most 1 s.",
+        "that is lost: a slow reader got 4,096 of 200,000 bytes. With `flush` all that had passed is sent first, for "
+        "at most 1 s.",
         client="The next call of any kind fails with ECONNRESET, once; after it send gives EPIPE and recv gives end of "
-        "file. Bytes that had arrived stay readable before that. A client that has seen our FIN gets EPIPE and end "
-        "of file instead; one that is still connecting gets ECONNREFUSED.",
+        "file. Bytes that had arrived stay readable before that. A client that has seen our FIN gets EPIPE and end of "
+        "file instead; one that is still connecting gets ECONNREFUSED.",
         server="The same, where the server's leg is meant. Otherwise nothing: what it sends is read and thrown away, "
         "and after 30 s it is reset.",
         healing="",

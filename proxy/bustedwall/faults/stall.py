@@ -34,18 +34,15 @@ class StallFault(LastingFault):
             "stall: {from: server, for: 5s}",
         ),
         wire="`hold`: everything is ACKed and kept, up to 16 MiB, after which the window closes. `zero_window`: "
-        "nothing "
-        "more is read; once the receive buffer is full our window is 0, and the peer probes it after 0.2, 0.4, 0.8 s "
-        "…; "
-        "each probe is answered. FIN and RST are held behind the bytes.",
+        "nothing more is read; once the receive buffer is full our window is 0, and the peer probes it after 0.2, 0.7, "
+        "1.6, 3.3 s and so on; each probe is answered. FIN and RST are held behind the bytes.",
         client="`hold` from client: send succeeds, recv waits. `zero_window` from client: send blocks when both "
-        "buffers "
-        "are full; TCP_USER_TIMEOUT ends it with ETIMEDOUT although every probe is answered.",
+        "buffers are full; TCP_USER_TIMEOUT ends it with ETIMEDOUT although every probe is answered.",
         server="The same, where the server is meant; otherwise recv waits, for ever, because nothing is wrong with its "
         "connection.",
         healing="What is held goes out at once, in order; a closed window opens and the peer goes on at once.",
         faithful="exact. This is not a `blackhole`: there nothing is ACKed.",
-        source="RFC 9293 §3.8.6 (window management) and §3.8.6.1 (probes); measured on Linux 6.18, wire §7",
+        source="RFC 9293 §3.8.6 (window management) and §3.8.6.1 (probes); measured on Linux 6.18",
     )
 
     how: Manner = Manner.HOLD

@@ -27,9 +27,8 @@ class VanishFault(EndingFault):
         "and after 30 s it is reset.",
         healing="",
         faithful="exact for what the peer's program gets; on the wire one malformed segment is there, which a real "
-        "lost "
-        "state does not send, and in IPv4 an ICMP parameter problem that answers it",
-        source="as TCP_REPAIR and close, which needs CAP_NET_ADMIN: middleboxes G11; measured on Linux 6.18",
+        "lost state does not send, and in IPv4 an ICMP parameter problem that answers it",
+        source="as TCP_REPAIR and close, which needs CAP_NET_ADMIN; measured on Linux 6.18",
     )
 
     def needs(self) -> Needs:

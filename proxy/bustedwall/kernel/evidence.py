@@ -2,7 +2,7 @@
 
 A loss of what arrives shows in SO_MEMINFO's drops with tcpi_segs_in standing still; dropped segments
 are never in segs_in. Drops alone prove nothing: answered keepalives and duplicates count there, too.
-A loss of what we send shows as bytes that stay unacknowledged. Measured on Linux 6.18, wire §8.
+A loss of what we send shows as bytes that stay unacknowledged. Measured on Linux 6.18.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from random import Random
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.terms.commands import Close, Command, Dial, Flush, Measure, Note, Reset, Send, SetLoss, Shut, Vanish
-from bustedwall.terms.events import Accepted, Arrived, Event, Flushed, Measured, Opened, Passed, Woke
+from bustedwall.terms.events import Accepted, Arrived, Ended, Event, Flushed, Measured, Opened, Passed, Woke
 from bustedwall.terms.facts import Fact
 from bustedwall.terms.items import Bytes, Fin, Rst
 from bustedwall.terms.leg import Leg
@@ -127,6 +127,8 @@ class SimulatedRelay:
             case Close(leg, unread):
                 self._end(leg, "RST" if unread else "FIN")
                 self.ends[leg].gone = True
+                if unread:
+                    self._answers.append(Ended(leg))
             case Vanish(leg):
                 self._end(leg, "nothing")
                 self.ends[leg].gone = True

@@ -34,7 +34,7 @@ from bustedwall.policy.rules import Arm, AtAccept, AtEof, AtOpen, FlowMoment, Ru
 from bustedwall.terms.commands import Command, Depth, Dial, Flush, Send, Shut
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.endings import Ending, How, Other
-from bustedwall.terms.events import Accepted, Arrived, DialFailed, Event, Flushed, Measured, Opened, Passed, Woke
+from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Measured, Opened, Passed, Woke
 from bustedwall.terms.facts import FaultArmed, FlushGaveUp, LegClosed, StepMoot, TextHidden
 from bustedwall.terms.items import FIN, Bytes, Fin, Item, Rst
 from bustedwall.terms.leg import Leg
@@ -135,6 +135,8 @@ class Flow:
                 self._flushed(self._directions[leg.other], now)
             case Measured():
                 self._book.come(self._moments.measured(event, now), now)
+            case Ended(leg):
+                self._legs.closed_unread(leg, now)
             case Accepted():
                 self._accept(now)
             case Opened():

@@ -19,6 +19,7 @@ ORPHAN_LIMIT = 30.0
 # Shared by all flows to which nothing has happened: a dict is 230 bytes, and most flows are idle.
 _ALL_OPEN: Mapping[Leg, LegState] = dict.fromkeys(Leg, LegState.OPEN)
 _NONE_LOST: Mapping[Leg, Losses] = dict.fromkeys(Leg, NO_LOSS)
+_NOBODY: Mapping[Leg, str] = {}
 
 
 class Legs:
@@ -35,8 +36,8 @@ class Legs:
         """What the kernel was asked to lose."""
         self.lifted: frozenset[Leg] = frozenset()
         """Where what we send is no longer lost, or the leg's ending would not be heard."""
-        self._unread: frozenset[Leg] = frozenset()
-        """Ended, but waiting for something that can be left unread."""
+        self._unread: Mapping[Leg, str] = _NOBODY
+        """Ended, but waiting for something that can be left unread; and by whose rule."""
         self.orphan: float | None = None
         """When what is left of the flow is ended."""
         self.over = False
@@ -76,15 +77,21 @@ class Legs:
             case How.VANISH:
                 self._out.do(Vanish(leg))
             case _:
-                unread = how is How.CLOSE_UNREAD
-                self._out.do(Close(leg, unread=unread))
-                if unread:
-                    self._unread |= {leg}
-        if how is not How.RESET:
+                self._out.do(Close(leg, unread=how is How.CLOSE_UNREAD))
+        if how is How.CLOSE_UNREAD:
+            self._unread = {**self._unread, leg: cause}
+        elif how is not How.RESET:
             self._out.note(LegClosed(leg, how, cause))
         self.move(leg, Move.END, now)
         if not self.final(leg.other) or (how is How.CLOSE_UNREAD and self.orphan is None):
             self.orphan = now + ORPHAN_LIMIT
+
+    def closed_unread(self, leg: Leg, now: float) -> None:
+        """Take note that a leg no longer waits for something to leave unread."""
+        waiting = dict(self._unread)
+        self._out.note(LegClosed(leg, How.CLOSE_UNREAD, waiting.pop(leg)))
+        self._unread = waiting
+        self._look_whether_over(now)
 
     def end_orphan(self, now: float) -> None:
         """End what is left."""

@@ -149,7 +149,7 @@ class TcpLeg(Outlet):
         if unread(self.sock) or self.eof or not alive(self.sock):
             flow = self.flow
             self.close(Socket.close)
-            flow.leg_closed()
+            flow.closed_unread(self)
 
     # ---- source
 

@@ -20,7 +20,7 @@ from bustedwall.relay.leg import UNLIMITED, TcpLeg
 from bustedwall.relay.perform import perform
 from bustedwall.relay.poller import IN, Poller
 from bustedwall.terms.commands import Depth
-from bustedwall.terms.events import Accepted, Arrived, DialFailed, Event, Flushed, Opened, Passed, Woke
+from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Opened, Passed, Woke
 from bustedwall.terms.facts import (
     AddressFailed,
     Fact,
@@ -201,9 +201,9 @@ class TcpFlow:
         if self.logic is not None:
             self.tell(Woke())
 
-    def leg_closed(self) -> None:
-        """Close the flow if that leg was the last."""
-        self._close_if_done()
+    def closed_unread(self, leg: TcpLeg) -> None:
+        """Tell the logic that a leg is closed which waited for something unread."""
+        self.tell(Ended(leg.name))
 
     def throw_away(self, count: int) -> None:
         """Count bytes that arrived and went nowhere."""

@@ -59,8 +59,15 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A leg that waited to be closed with something unread is closed: it has had some, or nothing can come any more."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
 class Woke:
     """The time that `Flow.deadline` named has come."""
 
 
-Event = Accepted | Opened | DialFailed | Arrived | Passed | Flushed | Measured | Woke
+Event = Accepted | Opened | DialFailed | Arrived | Passed | Flushed | Measured | Ended | Woke

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from bustedwall.faults import registry
 from bustedwall.policy import library
 from bustedwall.policy.load import load_config, load_policy
 from bustedwall.policy.problem import PolicyError
+from bustedwall.policy.schema import SCHEMAS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,6 +56,13 @@ def test_every_yaml_example_loads(examples: Path) -> None:
             load_config(path)
         else:
             load_policy(path)
+
+
+def test_every_yaml_example_is_one_for_an_editor_too(examples: Path) -> None:
+    for path in sorted(examples.iterdir()):
+        document = yaml.safe_load(path.read_text())
+        schema = SCHEMAS["config" if "proxies" in document else "policy"]()
+        assert not [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(document)]
 
 
 def test_the_mistake_in_the_readme_is_told_as_the_readme_says(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:

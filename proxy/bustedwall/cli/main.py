@@ -17,6 +17,7 @@ class _Commands(click.Group):
     _SUMMARIES: ClassVar = {
         "demo": "Show what a client gets, call by call, without a policy and with four.",
         "run": "Run the proxies of a config file, or one.",
+        "schema": "Print the JSON Schema of a policy or a config, for editors.",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from bustedwall.faults.fault import Damage, LastingFault, Page, Shared, Stage
@@ -85,6 +85,8 @@ class DropFault(LastingFault):
         "arrival, RFC 791 §3.1, each answered by an ICMP parameter problem, in IPv6 a segment-routing header, RFC "
         "8754; measured on Linux 6.18",
     )
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["from"]}, {"required": ["to"]}]})
 
     what: Annotated[Lost, BeforeValidator(_known)]
     """Which segments: `all`; `acks`, only with `to`; `next_write`, only with `to`: the bytes that go out next."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.rules import ALL_FLOWS, Age, Match
@@ -42,7 +42,12 @@ def networks(value: object) -> tuple[Network, ...]:
 class WrittenFlows(BaseModel):
     """Which of the proxy's flows, counted from 1; exactly one key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"minProperties": 1, "maxProperties": 1},
+    )
 
     nth: Ordinal | None = None
     """This one only."""
@@ -65,11 +70,15 @@ class WrittenFlows(BaseModel):
 class WrittenMatch(BaseModel):
     """Which flows a rule touches: those that meet all that is given."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     flows: WrittenFlows | None = None
     """By their number."""
-    address: Annotated[tuple[Network, ...], PlainValidator(networks)] = ()
+    address: Annotated[
+        tuple[Network, ...],
+        PlainValidator(networks),
+        WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1}),
+    ] = ()
     """The client's address, or a list of them: `10.0.0.7`, `10.0.0.0/8`, `2001:db8::/32`."""
     state: Age | None = None
     """Accepted after (`new`) or before (`open`) the policy was applied."""

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.address import Address
@@ -15,23 +15,29 @@ from bustedwall.policy.moments import WrittenTrigger
 from bustedwall.policy.rules import Rule
 from bustedwall.policy.scalars import shown
 from bustedwall.policy.steps import WrittenStep
+from bustedwall.policy.written import MARK
 from bustedwall.terms.units import Fraction
+
+POLICY_NAME = r"[a-z0-9-]+"
+NAME = r"[A-Za-z0-9_.-]+"
+PARAMETER_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_HOST_PORT = r"(?:\[[^\[\]]+\]|[^\s:/@\[\]]+):[0-9]{1,5}"
 
 
 def _policy_name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]+", value):
+    if not re.fullmatch(POLICY_NAME, value):
         raise PydanticCustomError("name", "a policy's name has a-z, 0-9 and '-' only, got '{name}'", {"name": value})
     return value
 
 
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", value):
+    if not re.fullmatch(NAME, value):
         raise PydanticCustomError("name", "a name has letters, digits and '_.-' only, got '{name}'", {"name": value})
     return value
 
 
 def _parameter_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+    if not re.fullmatch(PARAMETER_NAME, value):
         what = "a parameter's name has letters, digits and '_' only, got '{name}'"
         raise PydanticCustomError("name", what, {"name": value})
     return value
@@ -65,15 +71,32 @@ def _one_call(value: object) -> object:
     return value
 
 
+def _told(pattern: str, title: str, *examples: str) -> WithJsonSchema:
+    """Say for the JSON Schema what our own validation takes."""
+    told = {"type": "string", "title": title, "pattern": f"^(?:{pattern})$"}
+    return WithJsonSchema(told | ({"examples": [*examples]} if examples else {}))
+
+
 Text = Annotated[str, Field(min_length=1)]
-Name = Annotated[str, AfterValidator(_name)]
-ScalarValue = Annotated[str | int | float, PlainValidator(_scalar)]
-Call = Annotated[dict[str, str], BeforeValidator(_one_call)]
-Where = Annotated[Address, PlainValidator(_address)]
+Name = Annotated[str, AfterValidator(_name), _told(NAME, "letters, digits and '_.-' only")]
+PolicyName = Annotated[str, AfterValidator(_policy_name), _told(POLICY_NAME, "a-z, 0-9 and '-' only")]
+ScalarValue = Annotated[
+    str | int | float, PlainValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+Call = Annotated[
+    dict[str, str],
+    BeforeValidator(_one_call),
+    Field(json_schema_extra={"minProperties": 1, "maxProperties": 1}),
+]
+Where = Annotated[
+    Address,
+    PlainValidator(_address),
+    _told(_HOST_PORT, "HOST:PORT such as 127.0.0.1:8080", "127.0.0.1:8080", "[::1]:8080"),
+]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class WrittenParameter(_Strict):
@@ -137,7 +160,7 @@ class PolicyFile(_Strict):
 
     version: Literal[1]
     """Of this syntax: 1."""
-    name: Annotated[str, AfterValidator(_policy_name)]
+    name: PolicyName
     """The file's name without `.yaml`."""
     summary: Text
     """What happens, in one line."""
@@ -145,7 +168,10 @@ class PolicyFile(_Strict):
     """The real things that behave so."""
     sources: list[Text] = []
     """Where that is known from."""
-    parameters: dict[Annotated[str, AfterValidator(_parameter_name)], WrittenParameter] = {}
+    parameters: Annotated[
+        dict[Annotated[str, AfterValidator(_parameter_name)], WrittenParameter],
+        Field(json_schema_extra={"propertyNames": {"pattern": f"^(?:{PARAMETER_NAME})$"}}),
+    ] = {}
     """Values that the user of the policy may set; in the rules `$name` stands for them."""
     rules: Annotated[list[WrittenRule], Field(min_length=1)]
     """They run side by side."""
@@ -164,7 +190,7 @@ class WrittenProxy(_Strict):
     """Where clients connect, `HOST:PORT` or `"[v6]:PORT"`; port 0 takes a free one and prints it."""
     upstream: Annotated[Where, AfterValidator(_reachable)]
     """The real server, `HOST:PORT` or `"[v6]:PORT"`; a host name is resolved for each connection."""
-    policies: list[object] = []
+    policies: list[Annotated[object, WithJsonSchema({MARK: "use"})]] = []
     """Policies of the library or of `define`, files such as `./mine.yaml`, or either with values for its parameters."""
 
 
@@ -192,7 +218,7 @@ class ConfigFile(_Strict):
     """A file to which every fact is appended, as JSON Lines."""
     on_missing: OnMissing = OnMissing.FAIL
     """What becomes of a step that this machine's kernel cannot do: `fail`, `approximate` or `skip`."""
-    define: list[object] = []
+    define: list[Annotated[object, WithJsonSchema({MARK: "policy"})]] = []
     """Policies written here, each of the same shape as a policy file; found before those of the library."""
     proxies: Annotated[list[WrittenProxy], Field(min_length=1)]
     """Each with its own door, upstream and policies."""

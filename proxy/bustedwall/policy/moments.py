@@ -42,7 +42,7 @@ MOST_WITHIN = 1 << 20
 class Moment(BaseModel):
     """The base of all mappings that name a moment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     form: ClassVar[str]
     """How a message shows it."""

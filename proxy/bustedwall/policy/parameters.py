@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from bustedwall.policy.model import WrittenParameter
+from bustedwall.policy.model import PARAMETER_NAME, WrittenParameter
 from bustedwall.policy.problem import Problem
 from bustedwall.policy.scalars import shown
 from bustedwall.policy.source import Document, Located, Path
 from bustedwall.policy.words import either, nearest, suggestion
 from bustedwall.terms.units import duration, is_duration
 
-_REFERENCE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_REFERENCE = re.compile(rf"\$({PARAMETER_NAME})")
 
 Parameters = Mapping[str, WrittenParameter]
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 # Decimal throughout: 1.001 * 1000 is no whole number in binary.
@@ -30,7 +33,37 @@ _BITS = {"bit": Decimal("0.125"), "kbit": Decimal(125), "Mbit": Decimal(125_000)
 _BYTES_PER_SECOND = {f"{unit}/s": count for unit, count in (_BYTES | _BITS).items()}
 _PARTS = {"%": Decimal("0.01")}
 # Bounded, so that no quantity is infinite.
-_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,60})?)\s*([A-Za-z]+(?:/s)?|%)", re.ASCII)
+_NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,60})?"
+_QUANTITY = re.compile(rf"({_NUMBER})\s*([A-Za-z]+(?:/s)?|%)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What can be measured, and how users write it."""
+
+    kind: str
+    units: dict[str, Decimal]
+    """By name: how much of the unit in which we reckon."""
+    examples: tuple[str, ...]
+    likely: tuple[str, str]
+    """The two units that somebody may have meant who wrote none."""
+
+    def __str__(self) -> str:
+        *most, last = self.examples
+        return f"{self.kind} such as {', '.join(most)} or {last}"
+
+    def field(self) -> FieldInfo:
+        """Return what the JSON Schema, and what is made of it, says of such a value."""
+        pattern = rf"^(?:{_NUMBER}\s*(?:{'|'.join(self.units)}))$"
+        told: JsonDict = {"type": "string", "title": str(self), "pattern": pattern, "examples": [*self.examples]}
+        bounded: FieldInfo = Field(ge=0, json_schema_extra=told)
+        return bounded
+
+
+_DURATION = _Measure("a duration", _SECONDS, ("200ms", "1.5s", "5m"), ("ms", "s"))
+_SIZE = _Measure("a size", _BYTES, ("512B", "64KiB", "1MB"), ("B", "KiB"))
+_RATE = _Measure("a rate", _BYTES_PER_SECOND, ("64KiB/s", "1MB/s", "10Mbit/s"), ("kB/s", "kbit/s"))
+_SHARE = _Measure("a share", _PARTS, ("5%", "0.5%"), ("%", "%"))
 
 
 def duration(value: object) -> float:
@@ -38,7 +71,7 @@ def duration(value: object) -> float:
 
     Raises PydanticCustomError, which pydantic turns into an error of the field.
     """
-    return float(_quantity(value, _SECONDS, "a duration", "200ms, 1.5s or 5m", ("ms", "s")))
+    return float(_quantity(value, _DURATION))
 
 
 def size(value: object) -> int:
@@ -46,7 +79,7 @@ def size(value: object) -> int:
 
     Raises PydanticCustomError, which pydantic turns into an error of the field.
     """
-    count = _quantity(value, _BYTES, "a size", "512B, 64KiB or 1MB", ("B", "KiB"))
+    count = _quantity(value, _SIZE)
     if count != int(count):
         raise PydanticCustomError("unit", "'{text}' is not a whole number of bytes", {"text": str(value)})
     return int(count)
@@ -57,7 +90,7 @@ def rate(value: object) -> float:
 
     Raises PydanticCustomError, which pydantic turns into an error of the field.
     """
-    return float(_quantity(value, _BYTES_PER_SECOND, "a rate", "64KiB/s, 1MB/s or 10Mbit/s", ("kB/s", "kbit/s")))
+    return float(_quantity(value, _RATE))
 
 
 def fraction(value: object) -> float:
@@ -70,7 +103,7 @@ def fraction(value: object) -> float:
         raise PydanticCustomError("unit", "a share needs a percent sign: did you mean {percent} or {value}%?", guess)
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise PydanticCustomError("unit", "a share needs a percent sign: did you mean {value}%?", {"value": value})
-    part = _quantity(value, _PARTS, "a share", "5% or 0.5%", ("%", "%"))
+    part = _quantity(value, _SHARE)
     if part > 1:
         raise PydanticCustomError("unit", "'{text}' is more than the whole, 100%", {"text": str(value)})
     return float(part)
@@ -105,16 +138,16 @@ def is_duration(value: object) -> bool:
     return True
 
 
-def _quantity(value: object, units: dict[str, Decimal], kind: str, examples: str, guesses: tuple[str, str]) -> Decimal:
+def _quantity(value: object, measure: _Measure) -> Decimal:
     if isinstance(value, int | float) and not isinstance(value, bool):
         bare = "{kind} needs a unit: did you mean {value}{a} or {value}{b}?"
-        raise PydanticCustomError("unit", bare, {"kind": kind, "value": value, "a": guesses[0], "b": guesses[1]})
+        first, second = measure.likely
+        raise PydanticCustomError("unit", bare, {"kind": measure.kind, "value": value, "a": first, "b": second})
     match = _QUANTITY.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None or match[2] not in units:
+    if match is None or match[2] not in measure.units:
         shown = "nothing" if value is None else f"'{value}'"
-        other = "expected {kind} such as {examples}, got {shown}"
-        raise PydanticCustomError("unit", other, {"kind": kind, "examples": examples, "shown": shown})
-    return Decimal(match[1]) * units[match[2]]
+        raise PydanticCustomError("unit", "expected {what}, got {shown}", {"what": str(measure), "shown": shown})
+    return Decimal(match[1]) * measure.units[match[2]]
 
 
 def _written(value: float, units: dict[str, Decimal]) -> str:
@@ -141,16 +174,14 @@ def _as(write: Callable[[Any], str]) -> PlainSerializer:
     return PlainSerializer(write, return_type=str, when_used="json")
 
 
-_TEXT = Field(ge=0, json_schema_extra={"type": "string"})
-
-Duration = Annotated[float, BeforeValidator(duration), _as(written_duration), _TEXT]
+Duration = Annotated[float, BeforeValidator(duration), _as(written_duration), _DURATION.field()]
 """Seconds, written with a unit: `200ms`, `1.5s`, `5m`."""
 
-Size = Annotated[int, BeforeValidator(size), _as(written_size), _TEXT]
+Size = Annotated[int, BeforeValidator(size), _as(written_size), _SIZE.field()]
 """Bytes, written with a unit: `512B`, `64KiB`, `1MB`."""
 
-Rate = Annotated[float, BeforeValidator(rate), _as(written_rate), _TEXT]
+Rate = Annotated[float, BeforeValidator(rate), _as(written_rate), _RATE.field()]
 """Bytes per second, written with a unit: `64KiB/s`, `1MB/s`, `10Mbit/s`."""
 
-Fraction = Annotated[float, BeforeValidator(fraction), _as(written_fraction), _TEXT]
+Fraction = Annotated[float, BeforeValidator(fraction), _as(written_fraction), _SHARE.field()]
 """A part of one, written in percent: `5%`, `0.5%`."""

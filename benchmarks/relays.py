@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from problem import CannotRunError
 from processes import Processes
@@ -27,7 +29,7 @@ SLOW = "bustedwall, slow"
 
 DELAY_MS = 100
 NEEDLE = "HTTP/1.1 503 Service Unavailable"
-"""What the looking stage searches: made of letters that the load does contain, in an order that it does not."""
+"""What a rule waits for that has to see all bytes: letters that the load contains, in an order that it does not."""
 
 HAPROXY_CONFIG = """\
 global
@@ -53,10 +55,7 @@ POLICY = """\
 version: 1
 name: {name}
 summary: for the benchmarks
-rules:
-  - name: {name}
-    when: open
-    do: [{{{fault}}}]
+rules: {rules}
 """
 
 
@@ -86,8 +85,10 @@ class Relays:
             BUSTEDWALL: lambda: self._bustedwall(
                 "plain", ["-m", "bustedwall", "run", "--listen", "127.0.0.1:0", "--upstream", self._upstream()]
             ),
-            SEEN: lambda: self._configured("seen", f'look: "{NEEDLE}"', [HERE / "seen.py"]),
-            SLOW: lambda: self._configured("slow", f"latency: {DELAY_MS}ms from server", ["-m", "bustedwall"]),
+            SEEN: lambda: self._configured("seen", [_looks_for(NEEDLE, leg) for leg in ("client", "server")]),
+            SLOW: lambda: self._configured(
+                "slow", [{"name": "slow", "do": [{"latency": f"{DELAY_MS}ms from server"}]}]
+            ),
         }
 
     def start(self, name: str) -> Relay:
@@ -120,18 +121,23 @@ class Relays:
 
         return self._processes.start(name, [program, "-db", "-f", config], ready)
 
-    def _configured(self, name: str, fault: str, program: list[str | Path]) -> tuple[int, int]:
+    def _configured(self, name: str, rules: list[dict[str, Any]]) -> tuple[int, int]:
         folder = self._processes.folder
         config = folder / f"{name}-config.yaml"
         config.write_text(BUSTEDWALL_CONFIG.format(name=name, upstream=self._upstream()))
-        (folder / f"{name}.yaml").write_text(POLICY.format(name=name, fault=fault))
-        return self._bustedwall(name, [*program, "run", config])
+        (folder / f"{name}.yaml").write_text(POLICY.format(name=name, rules=json.dumps(rules)))
+        return self._bustedwall(name, ["-m", "bustedwall", "run", config])
 
     def _bustedwall(self, name: str, arguments: list[str | Path]) -> tuple[int, int]:
         env = os.environ | {"PYTHONPATH": str(PROXY)}  # this checkout, whatever is installed
         return self._processes.start(
             f"bustedwall-{name}", [sys.executable, *arguments], _number_after(r"listening \S+ 127\.0\.0\.1:"), env
         )
+
+
+def _looks_for(text: str, leg: str) -> dict[str, Any]:
+    """Return a rule that sees all bytes of one side, because it waits for a text that never comes."""
+    return {"name": f"look-{leg}", "when": {"contains": text, "from": leg}, "do": [{"reset": "both"}]}
 
 
 def haproxy_program() -> str:

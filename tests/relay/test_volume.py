@@ -45,6 +45,19 @@ def test_tens_of_megabytes_pass_both_ways_at_once(rig: Rig, connect: Connect, ve
     assert rig.wall.pipes() > 0, "so much data is spliced, and a pipe of that is kept"
 
 
+def test_several_flows_with_much_to_move_share_two_threads_and_lose_nothing(connect: Connect, version: int) -> None:
+    talks = [connect("plain", version) for _ in range(4)]
+    with ThreadPoolExecutor(len(talks)) as pool:
+        moving = []
+        for seed, talk in enumerate(talks):
+            up, down = (random.Random(seed + more).randbytes(10 * MEGABYTE + seed) for more in (10, 20))
+            moving.append((talk, up, down, pool.submit(exchange, talk, up, down)))
+        for talk, up, down, moved in moving:
+            moved.result(6 * HANG)
+            closed = talk.wait("flow-closed")
+            assert (closed["from_client"], closed["from_server"], closed["discarded"]) == (len(up), len(down), 0)
+
+
 def test_small_messages_after_a_bulk_transfer_and_a_bulk_transfer_after_those_pass(
     connect: Connect, version: int
 ) -> None:

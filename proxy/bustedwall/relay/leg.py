@@ -18,14 +18,14 @@ kinds never wait together, because a leg is not read while bytes of it wait.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from bustedwall.kernel.endings import alive, unread
 from bustedwall.kernel.sockets import Socket
-from bustedwall.relay.outlet import SPLICE, Outlet, pipes
-from bustedwall.relay.pipes import SIZE as PIPE
+from bustedwall.relay.outlet import Outlet
+from bustedwall.relay.pipes import pipes
 from bustedwall.relay.poller import ERR, FINISHING, IN, OUT, READABLE
+from bustedwall.relay.splicing import SpliceRun
 from bustedwall.terms.events import Arrived
 from bustedwall.terms.items import Bytes
 from bustedwall.terms.leg import Leg
@@ -49,10 +49,6 @@ _SPLICE_AFTER = 3
 _WITHOUT_PIPE = -1000
 """Where counting large reads begins when there was no pipe to be had: it is tried again much later."""
 
-_SMALL = 1 << 14
-_COPY_AFTER = 9
-"""Small splices in a row after which it is copied again."""
-
 
 _buffer = memoryview(bytearray(_CHUNK))
 """Shared by all legs: nothing stays in it between two calls."""
@@ -72,6 +68,7 @@ class TcpLeg(Outlet):
         "owed",
         "queued",
         "ready",
+        "running",
         "splicing",
         "told",
     )
@@ -86,6 +83,8 @@ class TcpLeg(Outlet):
         """Events that were not followed up, because the leg could not be read then."""
         self.queued = False
         """A turn has been asked for."""
+        self.running = False
+        """A run has been asked for."""
         self.eof = False
         """The peer's FIN has been read."""
         self.lingering = False
@@ -177,7 +176,7 @@ class TcpLeg(Outlet):
         else:
             self._copy(events)
 
-    def _pause(self, events: int) -> None:
+    def pause(self, events: int) -> None:
         """Remember that there is more, for when the leg may be read again."""
         self.ready = events | IN
         if self.credit and not self.peer.blocked:
@@ -192,10 +191,10 @@ class TcpLeg(Outlet):
             except BlockingIOError:
                 return
             except OSError as error:
-                self._lose(error)
+                self.lose(error)
                 return
             if not count:
-                self._finish()
+                self.finish_reading()
                 return
             self.credit -= count
             try:
@@ -225,58 +224,27 @@ class TcpLeg(Outlet):
             if self.splicing:
                 self._splice(events)
                 return
-        self._pause(events)
+        self.pause(events)
 
-    def _splice(self, events: int) -> None:  # noqa: C901, PLR0911 (as above)
-        peer = self.peer
-        pipe = pipes.borrow()
-        if pipe is None:
+    def _splice(self, events: int) -> None:
+        """Ask for a run, which the poller does together with those of other legs."""
+        self.ready |= events
+        if not self.running:
+            self.running = True
+            self.flow.poller.run(self.begin)
+
+    def begin(self) -> SpliceRun | None:
+        """Return the run that was asked for, or None if it is not to be any more."""
+        self.running = False
+        if self.dead or not self.ready or not self.credit or self.peer.blocked:
+            return None  # whoever changes that has it read on
+        if self.splicing and not (self.look or self.peer.gone or self.peer.shut):
+            pipe = pipes.borrow()
+            if pipe is not None:
+                return SpliceRun(self, pipe)
             self.splicing, self.full = False, _WITHOUT_PIPE
-            self._copy(events)
-            return
-        outlet, inlet = pipe
-        for _ in range(_ROUNDS):
-            try:
-                count = os.splice(self.fd, inlet, min(PIPE, self.credit), flags=SPLICE)
-            except BlockingIOError:
-                pipes.give_back(pipe)
-                return
-            except OSError as error:
-                pipes.give_back(pipe)
-                self._lose(error)
-                return
-            if not count:
-                pipes.give_back(pipe)
-                self._finish()
-                return
-            self.credit -= count
-            try:
-                sent = os.splice(outlet, peer.fd, count, flags=SPLICE)
-            except BlockingIOError:
-                sent = 0
-            except OSError as error:
-                pipes.destroy(pipe)
-                self.flow.discarded += count
-                self.ready = events | IN
-                peer.broken(error)
-                return
-            self.moved += sent
-            if sent < count:
-                self.owed = peer.piped = count - sent
-                peer.pipe, peer.blocked = pipe, True
-                self.ready = events | IN
-                return
-            if not self.credit:
-                pipes.give_back(pipe)
-                self.ready = events | IN
-                self.flow.tell(None)
-                return
-            self.full = self.full + 1 if count < _SMALL else 0
-            if self.full > _COPY_AFTER:
-                self.splicing, self.full = False, 0
-                break
-        pipes.give_back(pipe)
-        self._pause(events)
+        self.resume()
+        return None
 
     def _show(self, events: int) -> None:
         """Give each chunk to the flow's logic, which says what becomes of it."""
@@ -289,15 +257,15 @@ class TcpLeg(Outlet):
             except BlockingIOError:
                 return
             except OSError as error:
-                self._lose(error)
+                self.lose(error)
                 return
             if not data:
-                self._finish()
+                self.finish_reading()
                 return
             self.flow.tell(Arrived(self.name, Bytes(data)))
             if self.dead or (len(data) < limit and not events & FINISHING):
                 return
-        self._pause(events)
+        self.pause(events)
 
     def _throw_away(self, events: int) -> None:
         """Read what nobody is there to get."""
@@ -307,15 +275,15 @@ class TcpLeg(Outlet):
             except BlockingIOError:
                 return
             except OSError as error:
-                self._lose(error)
+                self.lose(error)
                 return
             if not count:
-                self._finish()
+                self.finish_reading()
                 return
             self.flow.discarded += count
-        self._pause(events)
+        self.pause(events)
 
-    def _finish(self) -> None:
+    def finish_reading(self) -> None:
         """Read 0: the FIN, or, on a leg that is gone, the end of what had arrived before."""
         if self.gone:
             self.flow.bury(self)
@@ -323,7 +291,7 @@ class TcpLeg(Outlet):
             self.eof = True
             self.flow.finish(self)
 
-    def _lose(self, error: OSError) -> None:
+    def lose(self, error: OSError) -> None:
         """Meet the error that ended the connection; the kernel gives it only after all that had arrived."""
         self.broken(error)
         if not self.dead:

@@ -14,18 +14,13 @@ from typing import TYPE_CHECKING
 
 from bustedwall.kernel.endings import shut
 from bustedwall.kernel.sockets import Socket
-from bustedwall.relay.pipes import Pipe, Pipes
+from bustedwall.relay.pipes import SPLICE, Pipe, pipes
 from bustedwall.terms.commands import Depth
 from bustedwall.terms.losses import NO_LOSS, Losses
 
 if TYPE_CHECKING:
     from bustedwall.relay.leg import TcpLeg
     from bustedwall.relay.tcpflow import TcpFlow
-
-SPLICE = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
-"""Never SPLICE_F_MORE: it held the last bytes back for 207 ms in spite of TCP_NODELAY."""
-
-pipes = Pipes()
 
 
 class Outlet(ABC):

@@ -22,6 +22,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from twisted.internet.interfaces import (
@@ -35,6 +36,8 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from bustedwall.relay.crew import Crew, Run
 
 IN = select.EPOLLIN
 OUT = select.EPOLLOUT
@@ -53,6 +56,10 @@ _STAY = 0.002
 """Seconds after which the reactor has its turn, however much there is to do."""
 
 log = Logger()
+
+
+Begin = Callable[[], Run | None]
+"""Returns what is to be done by now, perhaps nothing; nothing else may happen in this call."""
 
 
 class Fallible(Protocol):
@@ -94,6 +101,8 @@ class Poller:
         self._watchers: dict[int, Watcher] = {}
         self._doors: dict[int, Door] = {}
         self._turns: deque[Watcher] = deque()
+        self._begins: list[Begin] = []
+        self._crew = Crew()
         self._busy = False
         self._scheduled = False
         reactor.addReader(self)
@@ -127,8 +136,15 @@ class Poller:
         if not self._busy:
             self._schedule()
 
+    def run(self, begin: Begin) -> None:
+        """Do a run after this batch of events."""
+        self._begins.append(begin)
+        if not self._busy:
+            self._schedule()
+
     def close(self) -> None:
         """Leave the reactor and give the epoll back."""
+        self._crew.close()
         self.reactor.removeReader(self)
         self._epoll.close()
 
@@ -149,13 +165,13 @@ class Poller:
         """Deal with what has happened on all sockets."""
         self._busy = True
         leave, wait = self.clock() + _STAY, 0.0
-        while not self._epoll.closed and (events := self._epoll.poll(wait, _BATCH)):
+        while not self._epoll.closed and ((events := self._epoll.poll(wait, _BATCH)) or self._turns or self._begins):
             self._dispatch(events)
             if self.clock() >= leave:
                 break
-            wait = 0.0 if self._turns else _LINGER
+            wait = 0.0 if self._turns or self._begins else _LINGER
         self._busy = False
-        if self._turns:
+        if self._turns or self._begins:
             self._schedule()
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:
@@ -170,8 +186,7 @@ class Poller:
                     _give_up(watcher)
             elif fd in self._doors:
                 knocks.append(self._doors[fd])
-        if self._turns:
-            self._take_turns()
+        self._take_turns()
         for door in knocks:
             self.guard(door, door.on_knock)
 
@@ -186,6 +201,19 @@ class Poller:
         for _ in range(len(self._turns)):
             watcher = self._turns.popleft()
             self.guard(watcher, watcher.on_turn)
+        if self._begins:
+            self._do_runs()
+
+    def _do_runs(self) -> None:
+        """Do all runs that were asked for; nothing else happens between the first and the last."""
+        begins, self._begins = self._begins, []
+        runs = [run for begin in begins if (run := begin()) is not None]
+        if runs:
+            self._crew.do(runs)
+        for run in runs:
+            run.account()
+        for run in runs:
+            self.guard(run, partial(_follow, run))
 
     def _schedule(self) -> None:
         """Come back soon, but let the reactor do its other work first."""
@@ -198,6 +226,12 @@ class Poller:
         self._busy = True
         self._take_turns()
         self.doRead()
+
+
+def _follow(run: Run) -> None:
+    if run.bug is not None:
+        raise run.bug
+    run.follow()
 
 
 def _give_up(who: Fallible) -> None:

@@ -17,6 +17,8 @@ class _Commands(click.Group):
     _SUMMARIES: ClassVar = {
         "demo": "Show what a client gets, call by call, without a policy and with four.",
         "run": "Run the proxies of a config file, or one.",
+        "policies": "List the policies of the library, or tell of one.",
+        "faults": "List the faults, or tell of one.",
         "schema": "Print the JSON Schema of a policy or a config, for editors.",
     }
 

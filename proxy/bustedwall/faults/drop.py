@@ -91,7 +91,7 @@ class DropFault(LastingFault):
     what: Annotated[Lost, BeforeValidator(_known)]
     """Which segments: `all`; `acks`, only with `to`; `next_write`, only with `to`: the bytes that go out next."""
     source: Annotated[Leg | None, Field(alias="from")] = None
-    """Lose what this leg's peer sends."""
+    """Lose what this leg's peer sends; a drop has either `from` or `to`."""
     target: Annotated[Leg | None, Field(alias="to")] = None
     """Lose what is sent to this leg's peer."""
 

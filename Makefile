@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test install clean
+.PHONY: demo test install docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/bustedwall demo
@@ -13,6 +13,12 @@ test: $(VENV)/.installed-test
 	$(BIN)/pytest -q -n auto
 
 install: $(VENV)/.installed
+
+# What is made from the code: tests keep it equal.
+docs: $(VENV)/.installed
+	$(BIN)/bustedwall faults --markdown > docs/faults.md
+	$(BIN)/bustedwall schema policy > docs/schema/policy.json
+	$(BIN)/bustedwall schema config > docs/schema/config.json
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

@@ -142,7 +142,7 @@ def test_json_of_a_policy_is_its_file() -> None:
 def test_the_page_of_the_faults_is_made_from_the_classes() -> None:
     committed = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 
-    assert committed == told("faults", "--markdown"), "run: bustedwall faults --markdown > docs/faults.md"
+    assert committed == told("faults", "--markdown"), "run: make docs"
 
 
 def test_every_setting_says_what_it_takes_and_what_it_is() -> None:
@@ -150,6 +150,7 @@ def test_every_setting_says_what_it_takes_and_what_it_is() -> None:
         for setting in About.of(fault).settings:
             assert setting.takes
             assert setting.about.endswith(".")
+            assert "\n" not in setting.about
 
 
 def test_the_schema_is_printed_whole() -> None:

@@ -186,7 +186,7 @@ def _markdown(told: list[About]) -> str:
         "`bustedwall faults NAME` shows the same in a terminal.",
         "How faults act together is told in [composition.md](composition.md).",
         "",
-        "<!-- Made from the classes in proxy/bustedwall/faults: bustedwall faults --markdown > docs/faults.md -->",
+        "<!-- Made from the classes in proxy/bustedwall/faults: make docs -->",
         "",
         "| fault | |",
         "|---|---|",

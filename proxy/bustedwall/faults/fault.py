@@ -191,4 +191,4 @@ class LastingFault(Fault):
     """A fault that goes on until it is healed, or for a while."""
 
     span: Annotated[Duration | None, Field(alias="for", gt=0)] = None
-    """How long the fault lasts; without it, until `heal` or the end of the flow."""
+    """How long the fault lasts; without it, until `heal` or the end of the flow; at the door, until `heal`."""

@@ -115,7 +115,7 @@ def _plain(definitions: Schema, node: Schema) -> Schema:
     """Put what is referred to in its place, and a reference where there is a mark."""
     if "$ref" in node:
         below = definitions[node["$ref"].rpartition("/")[2]]
-        return _walk(below, partial(_plain, definitions)) | _without(node, "$ref")
+        node = _walk(below, partial(_plain, definitions)) | _without(node, "$ref")
     done = _without(node, MARK, *_BOUNDS, *(["title"] if "enum" in node else []))
     if MARK in node:
         done["$ref"] = f"#/definitions/{node[MARK]}"

@@ -37,15 +37,18 @@ _NO_SEGMENTS_LEFT = bytes([0, 2, 4, 0, 0, 0, 0, 0])
 def apply_losses(sock: Socket, losses: Losses) -> None:
     """Lose exactly these segments of a connected socket from now on; the empty set heals it.
 
-    What was received before stays readable. Raises OSError if the kernel refuses.
+    What was received before stays readable. Raises OSError if the kernel refuses; then what arrives
+    is not lost.
     """
     ways = {loss.way for loss in losses}
-    hops = _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE
-    if _speaks_ipv4(sock, sock.getpeername()[0]):
-        sock.setsockopt(socket.IPPROTO_IP, IP_MINTTL, hops)
-    else:
-        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, hops)
-    lose_outgoing(sock, lost=Way.TO in ways)
+    ipv4 = _speaks_ipv4(sock, sock.getpeername()[0])
+    level, option = (socket.IPPROTO_IP, IP_MINTTL) if ipv4 else (socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT)
+    sock.setsockopt(level, option, _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE)
+    try:
+        lose_outgoing(sock, lost=Way.TO in ways)
+    except OSError:
+        sock.setsockopt(level, option, _ANY_DISTANCE)  # half of a loss is another loss
+        raise
 
 
 def lose_outgoing(sock: Socket, *, lost: bool) -> None:

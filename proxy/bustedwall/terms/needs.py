@@ -14,6 +14,8 @@ class Ability(Enum):
     """Lose what leaves from one connection, without privilege."""
     LOSE_SYN = "lose-syn"
     """Lose the SYNs that arrive for one listener, without privilege."""
+    VANISH = "vanish"
+    """Close a connection so that its peer hears nothing, and a bare RST when it next speaks."""
 
 
 Needs = frozenset[Ability]

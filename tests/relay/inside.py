@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionRe
 from twisted.internet.task import deferLater
 
 from bustedwall.policy.address import Address
+from bustedwall.policy.rules import Rule
 from bustedwall.relay.service import DataPlane, Proxy
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.facts import Fact
@@ -64,9 +65,9 @@ class FakeResolver:
 
 @contextmanager
 def relaying(
-    upstream: Address, resolver: FakeResolver | None = None, version: int = 4
+    upstream: Address, resolver: FakeResolver | None = None, version: int = 4, rules: tuple[Rule, ...] = ()
 ) -> Iterator[tuple[Proxy, Records]]:
-    """Run a proxy without rules; everything is given back in the end."""
+    """Run a proxy, without rules unless some are given; everything is given back in the end."""
     from twisted.internet import reactor  # noqa: PLC0415 (pytest-twisted chooses the reactor first)
 
     records = Records()
@@ -75,7 +76,7 @@ def relaying(
         reactor.installNameResolver(resolver)
     plane = DataPlane(reactor)
     host = {4: "127.0.0.1", 6: "::1"}[version]
-    proxy = Proxy(plane, "proxy", Address(host, 0), upstream, (), dice=Dice.seeded(0), record=records, verbose=True)
+    proxy = Proxy(plane, "proxy", Address(host, 0), upstream, rules, dice=Dice.seeded(0), record=records, verbose=True)
     try:
         proxy.startService()
         yield proxy, records

@@ -23,6 +23,9 @@ from tests.relay.peers import HANG, LOCALHOST, VERSIONS, Upstream, at, dial, han
 
 Fact = dict[str, Any]
 
+EVIDENCE = ("loss-evidence", "ending-evidence")
+"""Facts that prove others, with the kernel's counters."""
+
 
 @dataclass(frozen=True)
 class Door:
@@ -169,9 +172,9 @@ class Talk:
         return until(found, f"{count} times the fact {name}")[count - 1]
 
     def story(self) -> list[str]:
-        """Return what happened to this flow, as words, once it is closed."""
+        """Return what happened to this flow, as words and without the evidence, once it is closed."""
         self.wait("flow-closed")
-        return [told(fact) for fact in self.facts()]
+        return [told(fact) for fact in self.facts() if fact["fact"] not in EVIDENCE]
 
 
 def told(fact: Fact) -> str:

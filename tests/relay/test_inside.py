@@ -18,8 +18,10 @@ from bustedwall.policy.load import ProxySetup
 from bustedwall.relay.service import Proxy
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.relay.wall import CannotListenError, Wall
-from bustedwall.terms.facts import AddressFailed, FlowClosed, FlowOpened, PeerLost, ResetSent
+from bustedwall.terms.endings import How
+from bustedwall.terms.facts import AddressFailed, EndingEvidence, FlowClosed, FlowOpened, PeerLost, ResetSent
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.verdict import Verdict
 
 
 @pytest.fixture
@@ -141,8 +143,9 @@ async def test_an_unknown_name_is_a_rst_and_a_fact(version: int) -> None:
         client = await deferToThread(client_of, proxy)
         assert await deferToThread(recv, client) == "ECONNRESET"
         await so(lambda: records.count(FlowClosed), "the flow is closed")
-        assert records.of(1)[1:3] == [
+        assert records.of(1)[1:4] == [
             AddressFailed("no.such.host.invalid:80", "host name not found"),
+            EndingEvidence(Leg.CLIENT, How.RESET, "upstream refused", Verdict.EFFECTIVE, "established", 0, 0, 0),
             ResetSent(Leg.CLIENT, "upstream refused"),
         ]
 

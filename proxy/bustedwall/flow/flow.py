@@ -348,7 +348,7 @@ class Flow:
     def _settle_losses(self, now: float) -> None:
         self._legs.settle_losses(self._armed(), now)
 
-    def _armed(self) -> Iterator[Damage]:
+    def _armed(self) -> Iterator[tuple[Rule, Arming]]:
         for run in self._scripts.runs:
             for arming in run.armed:
-                yield arming.damage
+                yield run.rule, arming

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bustedwall.faults.fault import Damage
 from bustedwall.flow.lifecycle import FINAL, LegState, Move, after
 from bustedwall.flow.out import Out
+from bustedwall.flow.run import Arming
+from bustedwall.policy.rules import Rule
 from bustedwall.terms.commands import Close, Reset, SetLoss, Vanish
 from bustedwall.terms.endings import How
 from bustedwall.terms.facts import LegClosed, ResetSent
@@ -72,12 +73,12 @@ class Legs:
         """End a leg that has not ended; if the other one goes on, it is an orphan from now on."""
         match how:
             case How.RESET:
-                self._out.do(Reset(leg))
+                self._out.do(Reset(leg, cause))
                 self._out.note(ResetSent(leg, cause))
             case How.VANISH:
-                self._out.do(Vanish(leg))
+                self._out.do(Vanish(leg, cause))
             case _:
-                self._out.do(Close(leg, unread=how is How.CLOSE_UNREAD))
+                self._out.do(Close(leg, how is How.CLOSE_UNREAD, cause))
         if how is How.CLOSE_UNREAD:
             self._unread = {**self._unread, leg: cause}
         elif how is not How.RESET:
@@ -100,23 +101,24 @@ class Legs:
             if not self.moot(leg):
                 self.end(leg, How.RESET, "orphan limit", now)
             elif leg in self._unread:
-                self._out.do(Reset(leg))  # does nothing if the leg has had its bytes, and is gone
+                self._out.do(Reset(leg, "orphan limit"))  # does nothing if the leg has had its bytes, and is gone
                 self._out.note(ResetSent(leg, "orphan limit"))
         self.orphan = None
         self.over = True
 
-    def settle_losses(self, armed: Iterable[Damage], now: float) -> None:
+    def settle_losses(self, armed: Iterable[tuple[Rule, Arming]], now: float) -> None:
         """Ask for the union of what is armed, where it differs from what was asked last."""
-        damages = tuple(armed)
+        armings = tuple(armed)
         for leg in Leg:
             if self.moot(leg):
                 continue
-            want = NO_LOSS.union(*(damage.losses.get(leg, NO_LOSS) for damage in damages))
+            want = NO_LOSS.union(*(arming.damage.losses.get(leg, NO_LOSS) for _, arming in armings))
             if leg in self.lifted:
                 want = frozenset(loss for loss in want if loss.way is not Way.TO)
             if want != self._losses[leg]:
                 self._losses = {**self._losses, leg: want}
-                self._out.do(SetLoss(leg, want))
+                causes = [f"{rule.name}: {a.fault}" for rule, a in armings if a.damage.losses.get(leg, NO_LOSS) & want]
+                self._out.do(SetLoss(leg, want, tuple(causes)))
         self._look_whether_over(now)
 
     def _look_whether_over(self, now: float) -> None:

@@ -48,7 +48,7 @@ class Family(Enum):
 
     @property
     def loopback(self) -> str:
-        """This host's address."""
+        """The address of this host."""
         return "127.0.0.1" if self is Family.IPV4 else "::1"
 
     def here(self) -> bool:

@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING
 
 from bustedwall.kernel.endings import alive, unread
 from bustedwall.kernel.sockets import Socket
+from bustedwall.relay.ending import end_leg
 from bustedwall.relay.outlet import Outlet
 from bustedwall.relay.pipes import pipes
 from bustedwall.relay.poller import ERR, FINISHING, IN, OUT, READABLE
 from bustedwall.relay.splicing import SpliceRun
+from bustedwall.terms.endings import How
 from bustedwall.terms.events import Arrived
 from bustedwall.terms.items import Bytes
 from bustedwall.terms.leg import Leg
@@ -58,6 +60,7 @@ class TcpLeg(Outlet):
     """A connected socket, as source of one direction and destination of the other."""
 
     __slots__ = (
+        "cause",
         "credit",
         "eof",
         "full",
@@ -89,6 +92,8 @@ class TcpLeg(Outlet):
         """The peer's FIN has been read."""
         self.lingering = False
         """It is closed as soon as something is unread."""
+        self.cause = ""
+        """Why it lingers."""
         self.full = 0
         """Large reads in a row, or small splices in a row."""
         self.splicing = False
@@ -137,9 +142,10 @@ class TcpLeg(Outlet):
 
     # ---- ending
 
-    def close_unread(self) -> None:
+    def close_unread(self, cause: str) -> None:
         """Close as soon as something is unread; until then neither read nor write."""
         self.lingering = self.gone = True
+        self.cause = cause
         self.give_up_output()
         self._close_unread()
 
@@ -147,7 +153,7 @@ class TcpLeg(Outlet):
         """Close if there is something unread, or if the peer has ended: then nothing will come."""
         if unread(self.sock) or self.eof or not alive(self.sock):
             flow = self.flow
-            self.close(Socket.close)
+            end_leg(self, How.CLOSE_UNREAD, self.cause)
             flow.closed_unread(self)
 
     # ---- source

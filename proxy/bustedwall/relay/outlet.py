@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from bustedwall.kernel.endings import shut
 from bustedwall.kernel.sockets import Socket
 from bustedwall.relay.pipes import SPLICE, Pipe, pipes
+from bustedwall.relay.witness import Witness
 from bustedwall.terms.commands import Depth
+from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import NO_LOSS, Losses
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ class Outlet(ABC):
         "shut",
         "shut_due",
         "sock",
+        "witness",
     )
+
+    name: Leg
 
     def __init__(self, flow: TcpFlow, sock: Socket) -> None:
         self.flow: TcpFlow = flow
@@ -55,6 +60,8 @@ class Outlet(ABC):
         """The kernel took less than it was given; the rest is in `pipe`, then `pending`."""
         self.losses: Losses = NO_LOSS
         """What the kernel loses of this leg."""
+        self.witness: Witness | None = None
+        """Watches the losses; None as long as there was none."""
         self.shut_due = self.shut = False
         self.flush: Depth | None = None
         self.gone = False
@@ -144,6 +151,9 @@ class Outlet(ABC):
             return
         self.dead = self.gone = True
         self.give_up_output()
+        if self.witness is not None:
+            self.witness.close()
+            self.witness = None
         self.flow.poller.forget(self.fd)
         end(self.sock)
 

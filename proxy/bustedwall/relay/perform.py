@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bustedwall.kernel.endings import close, errno_name, reset, unsent, vanish
-from bustedwall.kernel.loss import apply_losses
-from bustedwall.kernel.sockets import Socket, life
+from bustedwall.kernel.endings import errno_name, unsent
+from bustedwall.kernel.evidence import snapshot
+from bustedwall.kernel.loss import apply_losses, lose_outgoing
+from bustedwall.kernel.sockets import life
+from bustedwall.relay.ending import end_leg
+from bustedwall.relay.witness import Witness
 from bustedwall.terms.commands import (
     Close,
     Command,
@@ -21,6 +24,7 @@ from bustedwall.terms.commands import (
     Shut,
     Vanish,
 )
+from bustedwall.terms.endings import How
 from bustedwall.terms.events import Measured
 from bustedwall.terms.facts import LossSet, WriteLost
 from bustedwall.terms.leg import Leg
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from bustedwall.relay.tcpflow import TcpFlow
 
 _OURS: Losses = frozenset({Loss(Way.TO)})
+
+_NEXT_WRITE = ("next_write to",)
 
 _FOR_EVER = 1e9
 """Seconds for which nothing has arrived on a leg that is no more."""
@@ -55,8 +61,8 @@ def perform(flow: TcpFlow, commands: Iterable[Command]) -> None:
                 leg = flow.leg(name)
                 leg.flush = depth
                 flow.try_flush(leg)
-            case SetLoss(name, losses):
-                _set_loss(flow, flow.leg(name), losses)
+            case SetLoss():
+                _set_loss(flow, flow.leg(command.leg), command)
             case Measure(name):
                 _measure(flow, name)
             case Dial():
@@ -69,52 +75,61 @@ def _end(flow: TcpFlow, command: Reset | Close | Vanish) -> None:
     leg = flow.leg(command.leg)
     match command:
         case Reset():
-            leg.close(reset)
+            end_leg(leg, How.RESET, command.cause)
         case Close(_, True):
-            leg.close_unread()
+            leg.close_unread(command.cause)
         case Close():
-            leg.close(lambda sock: flow.throw_away(close(sock)))
+            end_leg(leg, How.CLOSE, command.cause)
         case Vanish():
-            leg.close(_vanish)
+            end_leg(leg, How.VANISH, command.cause)
 
 
-def _vanish(sock: Socket) -> None:
-    """Vanish; where the kernel refuses, or the connection has ended by itself, close without a word."""
-    try:
-        vanish(sock)
-    except OSError:
-        reset(sock)
-
-
-def _set_loss(flow: TcpFlow, leg: TcpLeg, losses: Losses) -> None:
-    """Set a leg's losses; a kernel that refuses is a fact, because then nothing is lost."""
+def _set_loss(flow: TcpFlow, leg: TcpLeg, command: SetLoss) -> None:
+    """Set a leg's losses and watch them; a kernel that refuses is a fact, because then nothing is lost."""
+    words = tuple(sorted(f"{loss.what.value} {loss.way.value}" for loss in command.losses))
+    if leg.gone:
+        flow.note(LossSet(leg.name, words, "ENOTCONN" if words else None, command.causes))
+        return
+    witness = _witness(leg)
+    witness.end()
     error = None
-    if not leg.gone:
-        try:
-            apply_losses(leg.sock, losses)
-            leg.losses = losses
-        except OSError as refusal:
-            error = errno_name(refusal.errno)
-    flow.note(LossSet(leg.name, tuple(sorted(f"{loss.what.value} {loss.way.value}" for loss in losses)), error))
+    try:
+        apply_losses(leg.sock, command.losses)
+        leg.losses = command.losses
+    except OSError as refusal:
+        error = errno_name(refusal.errno)
+        leg.losses &= _OURS  # see apply_losses
+    flow.note(LossSet(leg.name, words, error, command.causes))
+    if words:
+        witness.begin(frozenset(loss.way for loss in command.losses), words, command.causes)
+
+
+def _witness(leg: TcpLeg) -> Witness:
+    if leg.witness is None:
+        leg.witness = Witness(leg)
+    return leg.witness
 
 
 def _send_lost(flow: TcpFlow, leg: TcpLeg, data: bytes) -> None:
     """Send bytes whose first transmission is lost; what cannot leave at once is not lost, and told."""
-    if leg.gone or leg.blocked:
+    lost = False
+    if not (leg.gone or leg.blocked):
+        try:
+            lose_outgoing(leg.sock, lost=True)
+            lost = True
+        except OSError as refusal:
+            flow.note(LossSet(leg.name, _NEXT_WRITE, errno_name(refusal.errno)))
+    if not lost:
         leg.write(data)
         flow.note(WriteLost(leg.name, 0, len(data)))
         return
-    try:
-        apply_losses(leg.sock, leg.losses | _OURS)
-        leg.write(data)
-        if leg.gone:
-            return
-        kept = min(len(data), unsent(leg.sock) + sum(map(len, leg.pending or ())))
-        apply_losses(leg.sock, leg.losses)
-    except OSError as refusal:
-        flow.note(LossSet(leg.name, ("next_write to",), errno_name(refusal.errno)))
-        return
+    begun = snapshot(leg.sock)
+    leg.write(data)
+    kept = min(len(data), unsent(leg.sock) + sum(map(len, leg.pending or ()))) if not leg.gone else 0
     flow.note(WriteLost(leg.name, len(data) - kept, kept))
+    if not leg.gone and not leg.losses & _OURS:
+        _witness(leg).saw(_NEXT_WRITE, begun)
+        lose_outgoing(leg.sock, lost=False)
 
 
 def _measure(flow: TcpFlow, name: Leg) -> None:

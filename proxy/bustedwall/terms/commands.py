@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from bustedwall.terms.facts import Fact
@@ -54,6 +54,8 @@ class Reset:
     """End a leg with a RST now; what is still queued for it is lost."""
 
     leg: Leg
+    cause: str = field(default="", compare=False, repr=False)
+    """Why, for the records: a rule, or what else asked for it. It changes nothing of what is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Close:
     leg: Leg
     unread: bool = False
     """True: wait until something is unread, and leave it so; the kernel sends a RST instead of a FIN."""
+    cause: str = field(default="", compare=False, repr=False)
+    """As of `Reset`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Vanish:
     """End a leg without a segment: its state is gone."""
 
     leg: Leg
+    cause: str = field(default="", compare=False, repr=False)
+    """As of `Reset`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class SetLoss:
 
     leg: Leg
     losses: Losses
+    causes: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The steps that are armed, as `RULE: FAULT`, for the records."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from bustedwall.terms.door import DoorMode
 from bustedwall.terms.endings import How
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,54 @@ class LossSet(Fact):
     losses: tuple[str, ...]
     error: str | None = None
     """The errno's name where the kernel refused; then nothing is lost."""
+    causes: tuple[str, ...] = ()
+    """The steps that ask for it, as `RULE: FAULT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossEvidence(Fact):
+    """What the kernel counted while segments of a leg were to be lost; told when that has ended."""
+
+    name = "loss-evidence"
+    leg: Leg
+    losses: tuple[str, ...]
+    causes: tuple[str, ...]
+    """The steps that asked for it, as `RULE: FAULT`."""
+    verdict: Verdict
+    seconds: float
+    """How long it was in force."""
+    thrown_away: int
+    """Segments that arrived and were discarded."""
+    arrived: int
+    """Segments that arrived and reached TCP."""
+    sent: int
+    """Segments that left, bare ACKs too."""
+    first_sent: int
+    """Bytes that left for the first time."""
+    acknowledged: int
+    """Bytes of these that were acknowledged as they were."""
+    sent_again: int
+    """Segments that had to be sent again, then or soon after."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndingEvidence(Fact):
+    """What the kernel said of a leg when we ended it."""
+
+    name = "ending-evidence"
+    leg: Leg
+    how: How
+    cause: str
+    """The rule, `peer` where the other leg's RST was passed on, or the limit that bit."""
+    verdict: Verdict
+    state: str
+    """The connection's, just before: `established`, `close-wait` where the peer had sent its FIN, and so on."""
+    unread: int
+    """Bytes that had arrived and were not read."""
+    unsent: int
+    """Bytes that had not left even once."""
+    in_flight: int
+    """Bytes that had left and were not acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)

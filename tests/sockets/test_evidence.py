@@ -1,0 +1,142 @@
+"""What the proxy says of its own losses and endings, and what its verdicts rest on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from tests.relay.conftest import Connect
+from tests.relay.peers import abort, read_exactly, recv, send
+from tests.relay.rig import Rig, policy, running
+
+SPAN = "400ms"
+
+PROOFS = {
+    "from": ("drop", {"what": "all", "from": "client", "for": SPAN}, "drop {what: all, from: client, for: 400ms}"),
+    "to": ("drop", {"what": "all", "to": "client", "for": SPAN}, "drop {what: all, to: client, for: 400ms}"),
+    "acks": ("drop", {"what": "acks", "to": "client", "for": SPAN}, "drop {what: acks, to: client, for: 400ms}"),
+    "both": ("blackhole", {"leg": "client", "for": SPAN}, "blackhole {leg: client, for: 400ms}"),
+}
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    folder = tmp_path_factory.mktemp("wall")
+    uses: dict[str, list[object]] = {
+        name: [policy(folder, name, [{word: options}])] for name, (word, options, _) in PROOFS.items()
+    }
+    at_byte = {"bytes": "1B", "from": "client"}
+    uses |= {
+        name: [policy(folder, name, steps, when)]
+        for name, steps, when in (
+            ("for-good", [{"drop": "all from client"}], "open"),
+            ("lost-write", [{"drop": "next_write to client"}], "open"),
+            ("reset", [{"reset": "client"}], at_byte),
+            ("close", [{"close": "client"}], at_byte),
+            ("vanish", [{"vanish": "client"}], at_byte),
+            ("unread", [{"close_unread": "client"}], at_byte),
+            ("muted-then-reset", [{"drop": "all to client"}, {"wait": "100ms"}, {"reset": "client"}], "open"),
+        )
+    }
+    with running(folder, uses) as rig:
+        yield rig
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_a_loss_that_met_traffic_is_effective_and_names_its_rule_and_fault(
+    connect: Connect, version: int, name: str
+) -> None:
+    talk = connect(name, version)
+    talk.wait("loss-set")
+    assert send(talk.client, b"up") == "ok"
+    assert send(talk.server, b"down") == "ok"
+    assert read_exactly(talk.server, 2) == b"up"
+    assert read_exactly(talk.client, 4) == b"down"
+    fact = talk.wait("loss-evidence")
+
+    assert fact["verdict"] == "effective"
+    assert fact["causes"] == [f"{name}/rule: {PROOFS[name][2]}"]
+    assert fact["leg"] == "client"
+    assert fact["seconds"] > 0.3, "a little less than 400 ms: it took hold a little after its moment"
+    assert fact["acknowledged"] == 0
+    if name in {"from", "both"}:
+        assert fact["thrown_away"] > 0
+        assert fact["arrived"] == 0
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_a_loss_that_met_nothing_says_so(connect: Connect, version: int, name: str) -> None:
+    talk = connect(name, version)
+    fact = talk.wait("loss-evidence")
+
+    assert fact["verdict"] == "no traffic met it"
+    assert [fact[key] for key in ("thrown_away", "arrived", "sent", "first_sent", "sent_again")] == [0] * 5
+    assert send(talk.client, b"still there") == "ok"
+    assert read_exactly(talk.server, 11) == b"still there"
+
+
+def test_a_flow_that_ends_while_a_loss_is_in_force_gets_its_verdict(connect: Connect, version: int) -> None:
+    talk = connect("for-good", version)
+    talk.wait("loss-set")
+    assert send(talk.client, b"lost") == "ok"
+    abort(talk.server)
+    talk.wait("flow-closed")
+    words = [fact["fact"] for fact in talk.facts()]
+
+    assert talk.wait("loss-evidence")["verdict"] == "effective"
+    assert words.index("loss-evidence") < words.index("ending-evidence") < words.index("flow-closed")
+    assert words.count("loss-evidence") == 1
+
+
+def test_a_write_that_was_lost_once_is_proven_by_its_repair(connect: Connect, version: int) -> None:
+    talk = connect("lost-write", version)
+    talk.wait("fault-armed")
+    assert send(talk.server, b"answer") == "ok"
+    assert read_exactly(talk.client, 6) == b"answer"
+    fact = talk.wait("loss-evidence")
+
+    assert fact["losses"] == ["next_write to"]
+    assert fact["verdict"] == "effective"
+    assert (fact["first_sent"], fact["sent_again"], fact["acknowledged"]) == (6, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), [("reset", "reset"), ("close", "close"), ("vanish", "vanish"), ("unread", "close-unread")]
+)
+def test_an_ending_says_what_it_ended_and_why(connect: Connect, version: int, name: str, how: str) -> None:
+    talk = connect(name, version)
+    assert send(talk.client, b"x") == "ok"
+    if name == "unread":
+        assert send(talk.client, b"yz") == "ok"
+    fact = talk.wait("ending-evidence")
+
+    assert fact["leg"] == "client"
+    assert fact["how"] == how
+    assert fact["cause"] == f"{name}/rule"
+    assert fact["verdict"] == "effective"
+    assert fact["state"] == "established"
+    assert bool(fact["unread"]) is (name == "unread")
+
+
+def test_an_ending_that_waits_for_something_unread_in_vain_met_no_traffic(connect: Connect, version: int) -> None:
+    talk = connect("unread", version)
+    assert send(talk.client, b"x") == "ok"
+    talk.wait("fault-armed")
+    talk.client.shutdown(socket.SHUT_WR)
+    fact = talk.wait("ending-evidence")
+
+    assert fact["verdict"] == "no traffic met it"
+    assert fact["state"] == "close-wait"
+
+
+def test_a_reset_lifts_what_would_swallow_it_and_says_what_was_lost_till_then(connect: Connect, version: int) -> None:
+    talk = connect("muted-then-reset", version)
+    talk.wait("loss-set")
+    assert send(talk.server, b"never heard") == "ok"
+    assert recv(talk.client) == "ECONNRESET"
+    ending = talk.wait("ending-evidence")
+
+    assert ending["verdict"] == "effective"
+    assert ending["in_flight"] == 11
+    assert talk.wait("loss-evidence")["verdict"] == "not proven", "it was not sent again within 100 ms"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from bustedwall.cli.main import main
+from bustedwall.policy.problem import PolicyError, Problem
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -42,7 +49,12 @@ def untimed(text: str) -> str:
         (["--listen", "127.0.0.1:0"], "--listen and --upstream go together"),
         (["--listen", "8080", "--upstream", "127.0.0.1:1"], "expected HOST:PORT such as 127.0.0.1:8080, got '8080'"),
         (["--listen", "::1:80", "--upstream", "127.0.0.1:1"], "did you mean '[::1]:80'?"),
-        (["--lisen", "127.0.0.1:0"], "Did you mean '--listen'?"),
+        (["a.yaml", "--fault", "reset client"], "--policy and --fault go with --listen and --upstream"),
+        (["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--when", "open"], "there is no --fault"),
+        (["a.yaml", "--seed", "-1"], "-1 is not in the range"),
+        (["a.yaml", "--time-scale", "nan"], "nan is not a finite number"),
+        (["a.yaml", "--on-missing", "skp"], "'skp' is not one of 'fail', 'approximate', 'skip'"),
+        (["--lisen", "127.0.0.1:0"], "Did you mean one of: '--listen'"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_says_what_is_wrong(words: list[str], told: str) -> None:
@@ -53,11 +65,11 @@ def test_a_wrong_command_line_ends_with_2_and_says_what_is_wrong(words: list[str
     assert not result.stdout
 
 
-def test_a_policy_given_twice_is_a_wrong_command_line() -> None:
+def test_a_policy_given_twice_ends_with_1_and_is_told_like_that_of_a_file() -> None:
     result = bustedwall("run", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", *["--policy", "slow-link"] * 2)
 
-    assert result.returncode == 2
-    assert "this policy was given already" in result.stderr
+    assert result.returncode == 1
+    assert "--policy:1:1: error: slow-link: this proxy has policy 'slow-link' already\n" in result.stderr
 
 
 def test_an_unknown_policy_ends_with_1_and_names_the_nearest() -> None:
@@ -112,3 +124,88 @@ def test_a_mistyped_command_is_answered_with_the_nearest() -> None:
 
     assert result.returncode == 2
     assert "Did you mean 'run'?" in result.stderr
+
+
+@contextmanager
+def running(*words: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A proxy in a process of its own, with the port on which it listens."""
+    command = [sys.executable, "-m", "bustedwall", "run", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline().rpartition(":")[2])
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def seeds(journal: Path) -> list[int]:
+    facts = [json.loads(line) for line in journal.read_text().splitlines()]
+    return [fact["seed"] for fact in facts if fact["fact"] == "run-started"]
+
+
+def test_a_seed_that_is_not_given_is_drawn_told_and_recorded(tmp_path: Path) -> None:
+    journal, ready = tmp_path / "run.jsonl", tmp_path / "ready"
+    door = ("--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1")
+    with running(*door, "--journal", str(journal), "--ready-file", str(ready)) as (process, _):
+        process.terminate()
+        _, log = process.communicate(timeout=10)
+
+    (seed,) = seeds(journal)
+    assert log == f"seed {seed}\n"
+    assert json.loads(ready.read_text())["seed"] == seed
+
+
+def test_the_seed_of_the_command_line_goes_before_that_of_the_config(tmp_path: Path) -> None:
+    config, journal = tmp_path / "config.yaml", tmp_path / "run.jsonl"
+    config.write_text(
+        f"version: 1\nseed: 7\njournal: {journal}\n"
+        "proxies: [{name: web, listen: '127.0.0.1:0', upstream: '127.0.0.1:1'}]\n"
+    )
+    for words in ((), ("--seed", "8")):
+        with running(str(config), *words):
+            pass
+
+    assert seeds(journal) == [7, 8]
+
+
+def test_a_fault_may_be_typed() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        running(
+            *("--listen", "127.0.0.1:0", "--upstream", f"127.0.0.1:{server.getsockname()[1]}"),
+            *("--fault", "reset client", "--when", "bytes 3B from server"),
+        ) as (_, port),
+        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+    ):
+        upstream, _ = server.accept()
+        with upstream:
+            upstream.sendall(b"abcdef")
+            got = b""
+            while len(got) < 3:
+                got += client.recv(10)
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+
+    assert got == b"abc"
+
+
+def test_what_is_typed_wrong_ends_with_1_and_a_caret() -> None:
+    door = ("--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1")
+    result = bustedwall("run", *door, "--fault", "reset cleint", "--when", "opn")
+
+    assert result.returncode == 1
+    assert "--fault:1:7: error: expected client, server or both, got 'cleint'\n 1 | reset cleint\n" in result.stderr
+    assert "--when:1:1: error: expected a moment, got 'opn'\n" in result.stderr
+
+
+def test_what_this_machine_lacks_ends_with_4(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: object, **__: object) -> None:
+        problem = Problem("c.yaml", 1, 1, 2, "", "needs lose-from", privilege=True)
+        raise PolicyError([problem])
+
+    monkeypatch.setattr("bustedwall.cli.run.load_config", lacking)
+    result = CliRunner().invoke(main, ["run", "c.yaml"])
+
+    assert result.exit_code == 4
+    assert result.stderr == "c.yaml:1:1: error: needs lose-from\n"

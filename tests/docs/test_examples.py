@@ -161,7 +161,10 @@ def test_the_proxy_and_the_curl_of_the_readme_say_what_the_readme_says() -> None
         _, log = process.communicate(timeout=10)
 
     assert curl.stderr.strip() == said
-    facts = [line.split()[2] for line in log.splitlines()]
+    seed, *lines = log.splitlines()
+    assert re.fullmatch(r"seed \d+", seed)
+    assert re.search(r"^```text\nseed \d+\n10:20", README, re.MULTILINE)
+    facts = [line.split()[2] for line in lines]
     shown = re.findall(r"^10:20:30\.040 proxy#1 (\S+)", README, re.MULTILINE)
     assert facts == shown
 

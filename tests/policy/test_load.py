@@ -16,7 +16,7 @@ proxies:
     upstream: "[::1]:80"
     policies: [slow-link, ./mine.yaml]
 """
-MINE = "version: 1\nname: mine\nsummary: s\nrules:\n  - {name: r, do: [heal]}\n"
+MINE = "version: 1\nname: mine\nsummary: s\nrules:\n  - {name: r, do: [{reset: client}]}\n"
 
 
 def load(tmp_path: Path, text: str = CONFIG) -> Config:
@@ -67,11 +67,11 @@ def test_a_file_and_a_library_policy_of_the_same_name_do_not_go_together(tmp_pat
 
 
 def test_mistakes_of_a_config_and_of_its_policy_files_are_told_together(tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text(MINE.replace("heal", "heel"))
+    (tmp_path / "mine.yaml").write_text(MINE.replace("reset", "rest"))
     (tmp_path / "config.yaml").write_text(CONFIG.replace("listen", "lisen"))
     told = refused(tmp_path / "config.yaml")
     assert "did you mean 'listen'?" in told
-    assert "did you mean 'heal'?" in told
+    assert "did you mean 'reset'?" in told
 
 
 def test_a_missing_config_is_told(tmp_path: Path) -> None:
@@ -97,3 +97,57 @@ def test_a_policy_file_alone_says_what_it_is_about(tmp_path: Path) -> None:
     policy = load_policy(tmp_path / "mine.yaml")
     assert policy.symptom is not None
     assert (policy.summary, policy.symptom.client, policy.cure) == ("s", [{"send": "ok"}], "c")
+
+
+DEFINED = """\
+version: 1
+define:
+  - version: 1
+    name: slow-link
+    summary: Not that of the library.
+    parameters: {leg: {default: client, help: h}}
+    rules: [{name: r, do: [{reset: $leg}]}]
+proxies:
+  - name: web
+    listen: 127.0.0.1:0
+    upstream: "[::1]:80"
+    policies: [slow-link: {leg: server}]
+"""
+
+
+def test_a_policy_that_the_config_defines_is_found_before_that_of_the_library(tmp_path: Path) -> None:
+    (proxy,) = load(tmp_path, DEFINED).proxies
+    (rule,) = proxy.rules
+    assert rule.name == "slow-link/r"
+    assert "server" in str(rule.steps)
+
+
+def test_a_value_that_does_not_fit_a_defined_policy_is_told_where_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(DEFINED.replace("server}", "sever}"))
+    told = refused(tmp_path / "config.yaml")
+    assert told.startswith(
+        f"{tmp_path}/config.yaml:12:33: error: proxies[0].policies[0].slow-link.leg: expected client"
+    )
+
+
+def test_a_defined_policy_that_nobody_uses_is_checked_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(DEFINED.replace("reset", "rest").replace("[slow-link: {leg: server}]", "[]"))
+    told = refused(tmp_path / "config.yaml")
+    assert "config.yaml:7:29: error: define[0].rules[0].do[0].rest: unknown step 'rest'" in told
+
+
+def test_the_seed_is_as_it_was_written_or_left_open(tmp_path: Path) -> None:
+    assert load(tmp_path).seed is None
+    assert load(tmp_path, f"seed: 0\n{CONFIG}").seed == 0
+
+
+def test_a_command_lines_time_scale_goes_before_that_of_the_config(tmp_path: Path) -> None:
+    load(tmp_path, f"time_scale: 10\n{CONFIG}")
+    assert load_config(tmp_path / "config.yaml").time_scale == 10
+    assert load_config(tmp_path / "config.yaml", time_scale=2).time_scale == 2
+
+
+def test_a_bare_name_that_is_a_file_is_answered_with_its_path(tmp_path: Path) -> None:
+    load(tmp_path)
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("./mine.yaml", "mine"))
+    assert "hint: a file is meant by a path: './mine.yaml'" in refused(tmp_path / "config.yaml")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bustedwall.policy import library
-from bustedwall.policy.load import load_use, read_config
+from bustedwall.policy.load import config_of, load_use
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.template import read
@@ -98,7 +98,7 @@ structures = st.recursive(
 
 def told(text: str) -> None:
     """Load the text as a policy and as a config; what is raised must render."""
-    for load in (lambda: read(parse(text, "x.yaml"), "x"), lambda: read_config(text, "c.yaml", Path("/nowhere"))):
+    for load in (lambda: read(parse(text, "x.yaml"), "x"), lambda: config_of(parse(text, "c.yaml"), Path("/nowhere"))):
         rendered = "nothing is wrong"
         try:
             load()

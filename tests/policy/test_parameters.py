@@ -6,7 +6,8 @@ import pytest
 
 from bustedwall.faults.drop import DropFault
 from bustedwall.faults.reset import ResetFault
-from bustedwall.policy.load import load_use, read_config
+from bustedwall.policy.load import config_of, load_use
+from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.rules import Arm, AtBytes, Rule, Wait
 
@@ -46,7 +47,7 @@ proxies:
     upstream: 127.0.0.1:80
     policies: [{{./mine.yaml: {values}}}]
 """
-    return read_config(text, "config.yaml", Path()).proxies[0].rules
+    return config_of(parse(text, "config.yaml"), Path()).proxies[0].rules
 
 
 def refused(values: str, time_scale: float = 1) -> str:
@@ -122,7 +123,7 @@ def test_values_that_do_not_fit_together_are_told_at_the_use(tmp_path: Path) -> 
     )
     told = refused("{}", 0.5)
     assert "config.yaml:7:17: error: proxies[0].policies[0]['./mine.yaml']: 'mine' is wrong with these values" in told
-    assert "this must be at most 3600s" in told
+    assert "this must be at most 1h" in told
 
 
 def test_a_command_line_gives_values_with_spaces_and_colons() -> None:

@@ -6,6 +6,7 @@ from bustedwall.faults.drop import DropFault, Lost
 from bustedwall.faults.latency import LatencyFault
 from bustedwall.faults.reset import ResetFault
 from bustedwall.faults.whose import Whose
+from bustedwall.policy.missing import Terms
 from bustedwall.policy.parse import parse
 from bustedwall.policy.rules import Arm, AtBytes, AtOpen, Heal, Rule, Step, Trigger, Wait
 from bustedwall.policy.template import read
@@ -14,15 +15,15 @@ from bustedwall.terms.leg import Leg
 
 def rules(text: str) -> tuple[Rule, ...]:
     document = parse(f"version: 1\nname: p\nsummary: s\nrules:\n{text}", "p.yaml")
-    return read(document, "p").bind({}, document.place(()), 1.0)
+    return read(document, "p").bind({}, document.place(()), Terms()).rules
 
 
 def step(text: str) -> Step:
-    return rules(f"- name: r\n  do:\n  - {text}\n")[0].steps[0]
+    return rules(f"- name: r\n  do:\n  - {text}\n  - reset: server\n")[0].steps[0]
 
 
 def trigger(text: str) -> Trigger:
-    return rules(f"- name: r\n  when: {text}\n  do: [heal]\n")[0].when
+    return rules(f"- name: r\n  when: {text}\n  do: [{{reset: client}}]\n")[0].when
 
 
 DROP = DropFault.model_validate({"what": "all", "from": "client"})
@@ -59,7 +60,7 @@ def test_a_fault_that_lasts_for_a_while_tells_the_flow_how_long() -> None:
 
 
 def test_a_rule_fires_when_the_flow_opens_unless_it_says_otherwise() -> None:
-    assert rules("- {name: r, do: [heal]}\n")[0].when == trigger("open") == AtOpen()
+    assert rules("- {name: r, do: [{reset: client}]}\n")[0].when == trigger("open") == AtOpen()
 
 
 def test_a_rule_may_fire_at_a_byte() -> None:
@@ -67,10 +68,10 @@ def test_a_rule_may_fire_at_a_byte() -> None:
 
 
 def test_a_rule_is_called_by_its_policy_and_its_name() -> None:
-    named = rules("- {name: a, do: [heal]}\n- {name: b, do: [heal]}\n")
+    named = rules("- {name: a, do: [{reset: client}]}\n- {name: b, do: [{reset: client}]}\n")
     assert [rule.name for rule in named] == ["p/a", "p/b"]
 
 
 def test_steps_keep_their_order() -> None:
-    steps = rules("- {name: a, do: [{wait: 1s}, heal, {wait: 2s}]}\n")[0].steps
-    assert steps == (Wait(1.0), Heal(), Wait(2.0))
+    steps = rules("- {name: a, do: [{wait: 1s}, heal, {wait: 2s}, {reset: client}]}\n")[0].steps
+    assert steps[:-1] == (Wait(1.0), Heal(), Wait(2.0))

@@ -15,5 +15,7 @@ class Exit(IntEnum):
     """The command line itself; click's own code."""
     CANNOT_START = 3
     """An address is taken, a file cannot be written."""
+    MISSING_PRIVILEGE = 4
+    """A policy asks for what this machine's kernel does not give us."""
     BUG = 70
     """An error of ours."""

@@ -162,6 +162,9 @@ class Fault(BaseModel):
         Whether keys and values fit is left to the fault's own validation.
         """
         *head, last = short.split() or [""]
+        if any(word in WAYS for word in head[:-1]):
+            what = "a short form ends with its leg; with options it is a mapping, as in {form}"
+            raise PydanticCustomError("short_form", what, {"form": f"{{{cls.value}: …, from: …, …}}"})
         if last in WAYS:
             raise PydanticCustomError(
                 "short_form", "'{short}' does not say which leg: client or server", {"short": short}

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from bustedwall.policy.problem import Problem
 from bustedwall.policy.scalars import shown
-from bustedwall.policy.shape import choices_of, keys_at, model_at, unit_of
+from bustedwall.policy.shape import choices_of, keys_at, model_at, written
 from bustedwall.policy.source import Document, Path
 from bustedwall.policy.steps import StepModel
 from bustedwall.policy.words import either, nearest, suggestion
@@ -61,7 +61,7 @@ def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) ->
             return _unknown(model, document, loc)
         case kind if kind in _BOUNDS:
             key, words = _BOUNDS[kind]
-            bound = f"{error['ctx'][key]:g}{unit_of(keys_at(model, document, loc[:-1]).get(str(loc[-1])))}"
+            bound = written(keys_at(model, document, loc[:-1]).get(str(loc[-1])), error["ctx"][key])
             return document.problem(loc, f"this must be {words} {bound}")
         case _:
             message, hint = _wording(error)

@@ -10,6 +10,7 @@ from bustedwall.policy.model import OnMissing
 from bustedwall.policy.problem import Problem
 from bustedwall.policy.rules import Arm, Rule, Step
 from bustedwall.policy.words import either
+from bustedwall.terms.facts import StepUnmet
 from bustedwall.terms.needs import NOTHING, Ability, Needs
 
 
@@ -25,32 +26,17 @@ class Terms:
     """What becomes of a step that needs it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A step that is not done as it was written."""
-
-    rule: str
-    """`policy/rule`."""
-    fault: str
-    """As a user would write it."""
-    instead: str | None
-    """What is done in its place; None: it is left out."""
-    missing: tuple[Ability, ...]
-    """What it needs and this machine has not."""
-
-    def __str__(self) -> str:
-        done = "left out" if self.instead is None else f"'{self.instead}' takes its place"
-        return f"{self.rule}: '{self.fault}' needs {_listed(self.missing)}, which is missing here; {done}"
-
+AS_WRITTEN = Terms()
+"""Nothing is scaled, and nothing is missing."""
 
 Tell = Callable[[int, str, str], Problem]
 """Makes a problem of a step, by its number, a message and a hint."""
 
 
-def spare(rule: Rule, terms: Terms, tell: Tell) -> tuple[Rule | None, list[Notice], list[Problem]]:
+def spare(rule: Rule, terms: Terms, tell: Tell) -> tuple[Rule | None, list[StepUnmet], list[Problem]]:
     """Return the rule as this machine can run it, None where nothing is left of it; and what to say of it."""
     steps: list[Step] = []
-    notices: list[Notice] = []
+    notices: list[StepUnmet] = []
     problems: list[Problem] = []
     for i, step in enumerate(rule.steps):
         lacking = _lacking(step.fault, terms.missing) if isinstance(step, Arm) else ()
@@ -64,7 +50,8 @@ def spare(rule: Rule, terms: Terms, tell: Tell) -> tuple[Rule | None, list[Notic
             what = f"'{step.fault}' needs {_listed(lacking)}, which this machine's kernel does not give us"
             problems.append(replace(tell(i, what, _way_out(step.fault, terms)), privilege=True))
             continue
-        notices.append(Notice(rule.name, str(step.fault), None if instead is None else str(instead), lacking))
+        words = tuple(ability.value for ability in lacking)
+        notices.append(StepUnmet(rule.name, str(step.fault), None if instead is None else str(instead), words))
     if steps == list(rule.steps):
         return rule, notices, problems
     return (replace(rule, steps=tuple(steps)) if any(isinstance(s, Arm) for s in steps) else None), notices, problems
@@ -82,7 +69,7 @@ def _nearest(fault: Fault, terms: Terms) -> Fault | None:
 def _way_out(fault: Fault, terms: Terms) -> str:
     instead = _nearest(fault, terms)
     ways = ["skip"] if instead is None else [f"approximate (which does '{instead}')", "skip"]
-    return f"'bustedwall doctor' says how to get it; or set on_missing to {either(ways)}"
+    return f"set on_missing to {either(ways)}, or run on another kernel"
 
 
 def _listed(abilities: tuple[Ability, ...]) -> str:

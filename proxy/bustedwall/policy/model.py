@@ -94,6 +94,9 @@ Where = Annotated[
     _told(_HOST_PORT, "HOST:PORT such as 127.0.0.1:8080", "127.0.0.1:8080", "[::1]:8080"),
 ]
 
+SEEDS = 1 << 32
+Seed = Annotated[int, Field(strict=True, ge=0, lt=SEEDS)]
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -210,8 +213,8 @@ class ConfigFile(_Strict):
 
     version: Literal[1]
     """Of this syntax: 1."""
-    seed: Annotated[int, Field(strict=True)] | None = None
-    """Where all chance comes from; drawn and told where it is not given."""
+    seed: Seed | None = None
+    """Where all chance comes from, from 0 to 4294967295; drawn and told where it is not given."""
     time_scale: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] = 1.0
     """Divides the defaults of parameters marked `scale`, never a value that you wrote."""
     journal: Text = ""

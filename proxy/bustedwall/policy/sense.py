@@ -45,6 +45,8 @@ _OF_POLICY = "applied, {policy_age: TIME}, {repeat: TIME} or {signal: NAME}"
 def nonsense(rule: Rule) -> Iterator[Nonsense]:
     """Tell what in a rule contradicts itself."""
     armed = {i: damage_of(step.fault) for i, step in enumerate(rule.steps) if isinstance(step, Arm)}
+    if not armed:
+        yield ("do",), "no step of this rule is a fault, so it does nothing", ""
     yield from _door(rule, armed)
     yield from _waits(rule)
     if isinstance(rule.when, AtAccept):

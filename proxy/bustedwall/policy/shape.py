@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from bustedwall.policy.source import Document, Path
 from bustedwall.policy.written import Written
-from bustedwall.terms.units import duration, fraction, rate, size
+from bustedwall.terms.units import (
+    duration,
+    fraction,
+    rate,
+    size,
+    written_duration,
+    written_fraction,
+    written_rate,
+    written_size,
+)
 
-_UNITS = {duration: "s", size: "B", rate: "B/s", fraction: ""}
-"""In which unit a field of each kind holds its value."""
+_UNITS: dict[Callable[[object], object], Callable[[Any], str]] = {
+    duration: written_duration,
+    size: written_size,
+    rate: written_rate,
+    fraction: written_fraction,
+}
+"""How a value of each kind is read, and how it is written."""
 
 
 def model_at(root: type[BaseModel], document: Document, path: Path) -> type[BaseModel] | None:
@@ -51,11 +65,15 @@ def choices_of(field: FieldInfo | None) -> list[str]:
     return [str(word.value) for kind in kinds if isinstance(kind, type) and issubclass(kind, Enum) for word in kind]
 
 
-def unit_of(field: FieldInfo | None) -> str:
-    """Return the unit in which a field's limits are meant, nothing where it has none."""
+def written(field: FieldInfo | None, limit: float) -> str:
+    """Write a limit of a field as its user would."""
     metadata = [] if field is None else [*field.metadata, *_metadata(field.annotation)]
     functions = [item.func for item in metadata if isinstance(item, BeforeValidator)]
-    return next((unit for function, unit in _UNITS.items() if function in functions), "")
+    return next((write(limit) for read, write in _UNITS.items() if read in functions), _number(limit))
+
+
+def _number(limit: float) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)
 
 
 def _metadata(annotation: object) -> Iterator[object]:

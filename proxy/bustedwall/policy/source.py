@@ -88,12 +88,12 @@ class Document:
     places: dict[Path, Place]
     problems: list[Problem] = field(default_factory=list)
     """What was wrong already before anybody asked what the data means, such as duplicate keys."""
+    keys: dict[Path, Place] | None = None
+    """Where keys were written, if elsewhere than their values: behind `leg: $who` stands a value that was given."""
 
     def place(self, path: Path) -> Place:
         """Return where a value was written; for one that was not, where its nearest holder was."""
-        while path not in self.places:
-            path = path[:-1]
-        return self.places[path]
+        return _nearest(self.places, path)
 
     def at(self, path: Path) -> object:
         """Return the value at a path, None where nothing is."""
@@ -107,15 +107,28 @@ class Document:
                 return None
         return here
 
+    def below(self, path: Path) -> Document:
+        """Return what stands at a path as a document of its own; messages still name the whole way to it."""
+        depth = len(path)
+        inner = {known[depth:]: place for known, place in self.places.items() if known[:depth] == path}
+        return Document(self.source, self.at(path), inner)
+
     def problem(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> Problem:
         """Return a problem that points at what stands at a path, or at its key."""
-        return self.place(path).problem(message, hint, at_key=at_key)
+        places = self.keys if at_key and self.keys is not None else self.places
+        return _nearest(places, path).problem(message, hint, at_key=at_key)
 
     def replaced(self, values: Mapping[Path, Located]) -> Document:
         """Return the document with some scalars replaced; a mistake in one is told where *it* was written."""
         places = self.places | {path: located.place for path, located in values.items()}
         plain = {path: located.value for path, located in values.items()}
-        return Document(self.source, _replaced(self.data, (), plain), places)
+        return Document(self.source, _replaced(self.data, (), plain), places, keys=self.places)
+
+
+def _nearest(places: Mapping[Path, Place], path: Path) -> Place:
+    while path not in places:
+        path = path[:-1]
+    return places[path]
 
 
 def _replaced(data: object, path: Path, values: Mapping[Path, object]) -> object:

@@ -6,10 +6,17 @@ import contextlib
 from typing import IO
 
 from bustedwall.record.stream import Entry
-from bustedwall.terms.facts import Fact, FlowAccepted, FlowClosed, FlowOpened, PeerFinished, ProxyListening
+from bustedwall.terms.facts import Fact, FlowAccepted, FlowClosed, FlowOpened, PeerFinished, ProxyListening, RunStarted
 
-DAILY: tuple[type[Fact], ...] = (ProxyListening, FlowAccepted, FlowOpened, PeerFinished, FlowClosed)
-"""What happens to every flow; a proxy records it only if it is verbose."""
+DAILY: tuple[type[Fact], ...] = (
+    RunStarted,
+    ProxyListening,
+    FlowAccepted,
+    FlowOpened,
+    PeerFinished,
+    FlowClosed,
+)
+"""What happens to every run and every flow; of flows a proxy records it only if it is verbose."""
 
 
 class TextLog:
@@ -33,7 +40,7 @@ def text(entry: Entry) -> str:
     record = entry.fact.record()
     name = record.pop("fact")
     fields = " ".join(f"{key}={_shown(value)}" for key, value in record.items() if value not in (None, ()))
-    where = entry.proxy if entry.flow is None else f"{entry.proxy}#{entry.flow}"
+    where = f"{entry.proxy}#{entry.flow}" if entry.flow is not None else entry.proxy or "-"
     return f"{entry.at:%H:%M:%S}.{entry.at.microsecond // 1000:03} {where} {name} {fields}".rstrip()
 
 

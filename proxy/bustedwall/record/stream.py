@@ -15,7 +15,8 @@ class Entry:
     """A fact, with when and where it was observed."""
 
     at: datetime
-    proxy: str
+    proxy: str | None
+    """The proxy's name; None for the whole run."""
     flow: int | None
     """The flow's number within its proxy; None for the proxy itself."""
     fact: Fact
@@ -34,7 +35,7 @@ class Stream:
     def __init__(self, readers: Sequence[Reader]) -> None:
         self._readers = tuple(readers)
 
-    def record(self, proxy: str, flow: int | None, fact: Fact) -> None:
+    def record(self, proxy: str | None, flow: int | None, fact: Fact) -> None:
         """Hand a fact to every reader."""
         entry = Entry(datetime.now(UTC), proxy, flow, fact)
         for reader in self._readers:

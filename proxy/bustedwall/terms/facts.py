@@ -32,6 +32,28 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class RunStarted(Fact):
+    """The run began; with the same seed and the same traffic chance decides the same."""
+
+    name = "run-started"
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepUnmet(Fact):
+    """A step is not done as it was written: it needs what this machine's kernel does not give us."""
+
+    name = "step-unmet"
+    rule: str
+    fault: str
+    """As a user would write it."""
+    instead: str | None
+    """What is done in its place; None: it is left out."""
+    missing: tuple[str, ...]
+    """The abilities that it needs and this machine has not."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyListening(Fact):
     """A proxy's door is open."""
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from relays import BUSTEDWALL, DELAY_MS, DIRECT, HAPROXY, HAPROXY_1M, SEEN, SLOW
+from relays import (
+    BUSTEDWALL,
+    DELAY_MS,
+    DIRECT,
+    HAPROXY,
+    HAPROXY_1M,
+    NARROW,
+    NARROW_MB,
+    SEEN,
+    SHARED,
+    SHARED_MB,
+    SLOW,
+)
 
 BEST_RELAY = "best relay"
 """In a target: whichever relay of the row was fastest."""
@@ -64,15 +76,22 @@ MEDIAN = Metric("p50_us", "µs p50", digits=1)
 MEMORY = Metric("kb_per_flow", "kB", digits=2)
 ERROR = Metric("mean_us", "ms", scale=1e-3, offset=-DELAY_MS, digits=2)
 SPREAD = Metric("sd_us", "ms", scale=1e-3, digits=2)
+OFF = Metric("off", "%", scale=100, digits=2)
+UNEVEN = Metric("windows_sd", "%", scale=100, digits=2)
+UNFAIR = Metric("most_to_least", "x", digits=3)
 CPU_PER_GB = Metric("relay_cpu_per_unit", "s/GB", scale=1e9, digits=3)
 CPU_PER_REQUEST = Metric("relay_cpu_per_unit", "µs each", scale=1e6, digits=1)
 
 GENERATOR = Target(DIRECT, RATE, 1.3, against=BEST_RELAY, title="  load generator alone")
 
 
+WINDOWS = 40
+"""Of 100 ms, in which bytes are counted."""
+
+
 def measures(flows: int, samples: int) -> list[Measure]:
     """Return all measures."""
-    return [*_bulk(), *_short(), _idle(flows), _latency(samples)]
+    return [*_bulk(), *_short(), _idle(flows), *_latency(samples), *_rates()]
 
 
 def _bulk() -> list[Measure]:
@@ -134,16 +153,47 @@ def _idle(flows: int) -> Measure:
     )
 
 
-def _latency(samples: int) -> Measure:
-    return Measure(
-        "latency",
-        f"latency of {DELAY_MS} ms, {samples} samples",
-        ("latency", "--samples", samples),
-        (SLOW,),
+def _latency(samples: int) -> Iterator[Measure]:
+    for beside in (0, 100):
+        title = f"latency of {DELAY_MS} ms" + (f" beside {beside} MB/s" if beside else "")
+        yield Measure(
+            "latency",
+            title,
+            ("latency", "--samples", samples, "--beside", beside),
+            (SLOW,),
+            (
+                Target(SLOW, ERROR, 1, at_most=True, title=f"{title}, mean error"),
+                Target(SLOW, SPREAD, 0.3, at_most=True, title=f"{title}, sd"),
+            ),
+            ERROR,
+            fresh=True,
+        )
+
+
+def _rates() -> Iterator[Measure]:
+    title = f"bandwidth of {NARROW_MB} MB/s"
+    yield Measure(
+        "rate",
+        title,
+        ("rate", "--samples", WINDOWS, "--expect", NARROW_MB),
+        (NARROW,),
         (
-            Target(SLOW, ERROR, 1, at_most=True, title=f"latency of {DELAY_MS} ms, mean error"),
-            Target(SLOW, SPREAD, 0.3, at_most=True, title=f"latency of {DELAY_MS} ms, sd"),
+            Target(NARROW, OFF, 1, at_most=True, title=f"{title}, error"),
+            Target(NARROW, UNEVEN, 5, at_most=True, title=f"{title}, sd of 100 ms"),
         ),
-        ERROR,
+        OFF,
+        fresh=True,
+    )
+    title = f"{SHARED_MB} MB/s shared by 10 flows"
+    yield Measure(
+        "rate",
+        title,
+        ("rate", "--connections", 10, "--samples", WINDOWS, "--expect", SHARED_MB),
+        (SHARED,),
+        (
+            Target(SHARED, OFF, 1, at_most=True, title=f"{title}, error"),
+            Target(SHARED, UNFAIR, 1.2, at_most=True, title=f"{title}, most to least"),
+        ),
+        UNFAIR,
         fresh=True,
     )

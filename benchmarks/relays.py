@@ -26,8 +26,12 @@ HAPROXY_1M = "HAProxy 1M"
 BUSTEDWALL = "bustedwall"
 SEEN = "bustedwall, seen"
 SLOW = "bustedwall, slow"
+NARROW = "bustedwall, narrow"
+SHARED = "bustedwall, shared"
 
 DELAY_MS = 100
+NARROW_MB = 1
+SHARED_MB = 10
 NEEDLE = "HTTP/1.1 503 Service Unavailable"
 """What a rule waits for that has to see all bytes: letters that the load contains, in an order that it does not."""
 
@@ -86,8 +90,13 @@ class Relays:
                 "plain", ["-m", "bustedwall", "run", "--listen", "127.0.0.1:0", "--upstream", self._upstream()]
             ),
             SEEN: lambda: self._configured("seen", [_looks_for(NEEDLE, leg) for leg in ("client", "server")]),
-            SLOW: lambda: self._configured(
-                "slow", [{"name": "slow", "do": [{"latency": f"{DELAY_MS}ms from server"}]}]
+            SLOW: lambda: self._configured("slow", [_from_the_start({"latency": f"{DELAY_MS}ms from server"})]),
+            NARROW: lambda: self._configured(
+                "narrow", [_from_the_start({"bandwidth": f"{NARROW_MB}MB/s from server"})]
+            ),
+            SHARED: lambda: self._configured(
+                "shared",
+                [_from_the_start({"bandwidth": {"rate": f"{SHARED_MB}MB/s", "from": "server", "shared": True}})],
             ),
         }
 
@@ -133,6 +142,10 @@ class Relays:
         return self._processes.start(
             f"bustedwall-{name}", [sys.executable, *arguments], _number_after(r"listening \S+ 127\.0\.0\.1:"), env
         )
+
+
+def _from_the_start(step: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "rule", "do": [step]}
 
 
 def _looks_for(text: str, leg: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _median(samples: list[Sample], metric: Metric) -> float:
 
 def print_values(measures: list[Measure], results: Results) -> None:
     """Print what was measured, then the CPU time that the relays used for it."""
-    shown = [(m, m.metric) for m in measures if m.group != "latency"]
+    shown = [(m, m.metric) for m in measures if m.group not in ("latency", "rate")]
     costs = [(m, m.cost) for m in measures if m.cost is not None]
     for heading, rows in (("measured", shown), ("CPU time of the relay", costs)):
         if rows:
@@ -80,7 +80,7 @@ def _cells(measure: Measure, metric: Metric, results: Results) -> list[str]:
 
 def print_verdicts(verdicts: list[Verdict]) -> None:
     """Print each target and whether it was met."""
-    print(f"\n{'target':40}{'reached':>9}  {'single rounds':15}{'wanted':26}")
+    print(f"\n{'target':46}{'reached':>9}  {'single rounds':15}{'wanted':26}")
     for verdict in verdicts:
         target = verdict.target
         reached = "-" if verdict.value is None else f"{verdict.value:.2f}"
@@ -88,7 +88,7 @@ def print_verdicts(verdicts: list[Verdict]) -> None:
         of = f"x {target.against}" if target.against else target.metric.unit
         wanted = f"{'≤' if target.at_most else '≥'} {target.bound:g} {of}"
         answer = verdict.error or ("met" if verdict.met else "NOT MET")
-        print(f"{verdict.title:40}{reached:>9}  {spread:15}{wanted:26}{answer}")
+        print(f"{verdict.title:46}{reached:>9}  {spread:15}{wanted:26}{answer}")
 
 
 def as_data(verdicts: list[Verdict], results: Results) -> dict[str, object]:

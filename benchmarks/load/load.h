@@ -26,12 +26,14 @@ struct options {
     int samples;
     int up, copy;
     double warmup, seconds;
+    double expect, beside; /* MB/s */
     int relay_pid, backend_pid;
 };
 
 int serve(const struct options *o);
 int bulk(const struct options *o);
 int pingpong(const struct options *o);
+int rate(const struct options *o);
 int latency(const struct options *o);
 int connect_rate(const struct options *o);
 int idle(const struct options *o);

@@ -5,7 +5,8 @@
  *   load pingpong --port P --connections N          64-byte round trips
  *   load connect  --port P --connections N          connect, one request, its answer, close
  *   load idle     --port P --connections N          memory of the relay for each open flow
- *   load latency  --port P --samples N              time of single round trips
+ *   load latency  --port P --samples N [--beside M]  time of single round trips, beside M MB/s of other traffic
+ *   load rate     --port P --connections N --samples N --expect M   bytes in each 100 ms, and of each connection
  *
  *   --warmup S --seconds S       unmeasured, then measured time
  *   --relay-pid P --backend-pid P   whose CPU time to report; the rest of the machine is "strangers"
@@ -24,6 +25,7 @@ static const struct {
 } COMMANDS[] = {
     {"serve", serve},          {"bulk", bulk}, {"pingpong", pingpong},
     {"connect", connect_rate}, {"idle", idle}, {"latency", latency},
+    {"rate", rate},
 };
 
 static void read_options(struct options *o, char **words)
@@ -55,6 +57,10 @@ static void read_options(struct options *o, char **words)
             o->relay_pid = atoi(value);
         else if (strcmp(name, "--backend-pid") == 0)
             o->backend_pid = atoi(value);
+        else if (strcmp(name, "--expect") == 0)
+            o->expect = atof(value);
+        else if (strcmp(name, "--beside") == 0)
+            o->beside = atof(value);
         else
             fail("unknown option %s", name);
     }
@@ -64,11 +70,11 @@ static void read_options(struct options *o, char **words)
 
 int main(int argc, char **argv)
 {
-    struct options o = {.connections = 1, .samples = 20, .warmup = 0.2, .seconds = 1};
+    struct options o = {.connections = 1, .samples = 20, .warmup = 0.2, .seconds = 1, .expect = 1};
 
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2)
-        fail("usage: load serve|bulk|pingpong|connect|idle|latency [options]");
+        fail("usage: load serve|bulk|pingpong|connect|idle|latency|rate [options]");
     read_options(&o, argv + 2);
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
         if (strcmp(argv[1], COMMANDS[i].name) == 0)

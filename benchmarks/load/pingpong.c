@@ -2,6 +2,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { STALL_MS = 5000, PAUSE_US = 5000, BATCH = 64 };
+enum { STALL_MS = 5000, PAUSE_US = 5000, BATCH = 64, PIECE = 1 << 16 };
 
 static const char request[MESSAGE] = {ECHO};
 
@@ -93,11 +94,34 @@ int pingpong(const struct options *o)
     return 0;
 }
 
+/* Other traffic of the same relay: an upload of so many bytes per second. */
+static void *pour_beside(void *argument)
+{
+    const struct options *o = argument;
+    static char data[PIECE];
+    unsigned char first = SINK | COPY_BIT;
+    int fd = dial(o->port);
+    uint64_t start = now_ns(), sent = 0;
+
+    send_all(fd, &first, 1);
+    for (;;) {
+        while ((double)sent < o->beside * 1e6 * (double)(now_ns() - start) / 1e9) {
+            send_all(fd, data, PIECE);
+            sent += PIECE;
+        }
+        usleep(PAUSE_US / 10);
+    }
+    return NULL;
+}
+
 int latency(const struct options *o)
 {
     struct samples times = {0};
     int fd = dial(o->port);
+    pthread_t thread;
 
+    if (o->beside > 0)
+        pthread_create(&thread, NULL, pour_beside, (void *)o);
     round_trip(fd); /* connection set-up is not in the times */
     for (int i = 0; i < o->samples; i++) {
         usleep(PAUSE_US);

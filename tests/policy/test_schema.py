@@ -96,6 +96,7 @@ SEEN = [
     "summary-is-a-number",
     "summary-missing",
     "symptom-not-a-call",
+    "value-empty",
     "version-missing",
     "version-unknown",
     "wait-bare-number",
@@ -120,6 +121,7 @@ SEEN = [
     "config-proxy-key-unknown",
     "config-proxy-name-with-slash",
     "config-proxy-upstream-missing",
+    "config-seed-empty",
     "config-time-scale-is-text",
     "config-time-scale-zero",
     "config-upstream-is-a-url",
@@ -201,7 +203,7 @@ VALUES = ["client", "server", "both", "all", "acks", "next_write", "hold", "zero
 VALUES += ["uniform", "0s", "5s", "1.5 ms", "0B", "1B", "64KiB", "5%", "0.1%", "100 %", "1MB/s", "10Mbit/s", "x", "$x"]
 VALUES += ["from client", "all from  server", "acks to client", "5s from client", "1 B from server", "data", "packets"]
 
-single = st.sampled_from(VALUES) | st.booleans() | st.integers(0, 3)
+single = st.sampled_from(VALUES) | st.booleans() | st.integers(0, 3) | st.none()
 
 
 def mappings(keys: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:

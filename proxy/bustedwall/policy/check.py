@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -40,16 +40,31 @@ _BOUNDS = {
 
 def check(model: type[Model], document: Document, muted: Iterable[Path] = ()) -> tuple[Model | None, list[Problem]]:
     """Return the document as the model, or None and its mistakes; those at or below a muted path are known already."""
+    found, errors = None, []
     try:
-        return model.model_validate(document.data), []
+        found = model.model_validate(document.data)
     except ValidationError as error:
-        known = tuple(muted)
-        found = [
-            _problem(model, document, details)
-            for details in error.errors(include_url=False)
-            if not any(details["loc"][: len(path)] == path for path in known)
-        ]
-        return None, found
+        errors = error.errors(include_url=False)
+    known = tuple(muted)
+    problems = [
+        _problem(model, document, details)
+        for details in errors
+        if not any(details["loc"][: len(path)] == path for path in known)
+    ]
+    told = [details["loc"] for details in errors]
+    problems += [
+        document.problem(path, "expected a value, got nothing", "give it a value, or leave the key out")
+        for path in _empty(model, document)
+        if path not in told
+    ]
+    return (None if problems else found), problems
+
+
+def _empty(model: type[BaseModel], document: Document) -> Iterator[Path]:
+    """Yield where a key has no value; pydantic lets that pass where the key may be left out."""
+    for path in document.places:
+        if path and document.at(path) is None and path[-1] in keys_at(model, document, path[:-1]):
+            yield path
 
 
 def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) -> Problem:

@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from bustedwall.faults import registry
+from bustedwall.policy.keys import keys_of
 from bustedwall.policy.moments import FORMS, WORDS
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
-from bustedwall.policy.schema import SCHEMAS, keys_of, text_of
+from bustedwall.policy.schema import SCHEMAS, text_of
 from bustedwall.policy.template import read
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import yaml
 from bustedwall.cli.layout import columns, listing, paragraph, section
 from bustedwall.faults import registry
 from bustedwall.faults.fault import WAYS, Fault
-from bustedwall.policy.schema import in_yaml, keys_of
+from bustedwall.policy.keys import in_yaml, keys_of
 from bustedwall.policy.words import either, suggestion
 
 

@@ -12,10 +12,10 @@ import click
 
 from bustedwall.cli.layout import columns, listing, paragraph, section
 from bustedwall.policy import library
+from bustedwall.policy.keys import in_yaml
 from bustedwall.policy.load import load_policy
 from bustedwall.policy.model import PolicyFile, WrittenParameter
 from bustedwall.policy.parse import parse
-from bustedwall.policy.schema import in_yaml
 from bustedwall.policy.words import suggestion
 
 

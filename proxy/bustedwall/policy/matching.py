@@ -54,9 +54,9 @@ class WrittenFlows(BaseModel):
     first: Ordinal | None = None
     """So many from the first on."""
     every: Ordinal | None = None
-    """Each so-manieth: with 5 the 5th, the 10th …"""
+    """Every nth: with 5 the 5th, the 10th …"""
     share: Annotated[Fraction, Field(gt=0)] | None = None
-    """So many of them, drawn once per flow."""
+    """Such a share of them, drawn once per flow."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

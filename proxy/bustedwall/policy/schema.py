@@ -1,9 +1,9 @@
 """JSON Schemas of policy and config files, for editors: from the models, the moments and the fault registry.
 
 Pydantic says most of it. What is written otherwise than it is held leaves a mark there (see
-`written`), and its part is made here. The dialect is draft 7 with two words that
-yaml-language-server knows: it offers `examples` where a value is empty, and says
-`patternErrorMessage` of a text that does not fit.
+`written`), and its part is made here. The dialect is draft 7 with words that yaml-language-server
+knows: it offers `examples` where a value is empty, and says `errorMessage` of a value that does not
+fit, or `patternErrorMessage` of a text.
 
 What a schema refuses, the loader refuses; the loader sees more.
 """
@@ -12,30 +12,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from bustedwall.faults import registry
 from bustedwall.faults.fault import WAYS, Fault
 from bustedwall.policy import library
+from bustedwall.policy.keys import Schema, in_yaml, keys_of, walk, without
 from bustedwall.policy.load import load_policy
 from bustedwall.policy.model import PARAMETER_NAME, ConfigFile, PolicyFile, ScalarValue, WrittenParameter
 from bustedwall.policy.moments import FLOW_FORMS, FLOW_WORDS, FORMS, WORDS, Moment
 from bustedwall.policy.rules import AtAccept, Heal, Trigger, Wait
 from bustedwall.policy.words import either
-from bustedwall.policy.written import MARK
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.units import Duration
 
-Schema = dict[str, Any]
-
 _DIALECT = "http://json-schema.org/draft-07/schema#"
-_BOUNDS = ("ge", "gt", "le", "lt")
-"""Of values that are written as text: no editor reads them."""
 
 
 def policy_schema() -> Schema:
@@ -45,8 +38,8 @@ def policy_schema() -> Schema:
 
 def config_schema() -> Schema:
     """Return the schema of a config file; it offers the policies of the library and their parameters."""
-    parts = {**_parts(), "policy": _policy(), "use": _walk(_use(), _for_editors)}
-    file = _walk(keys_of(ConfigFile), _for_editors)
+    parts = {**_parts(), "policy": _policy(), "use": walk(_use(), _for_editors)}
+    file = walk(keys_of(ConfigFile), _for_editors)
     return {"$schema": _DIALECT, **file, "definitions": parts}
 
 
@@ -58,78 +51,12 @@ def text_of(schema: Schema) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def keys_of(model: type[BaseModel]) -> Schema:
-    """Return how a mapping of this model is written.
-
-    Each key has what it takes, its default as a user would write it, and its docstring.
-    """
-    raw = model.model_json_schema(schema_generator=_Generator)
-    return _walk(raw, partial(_plain, raw.pop("$defs", {})))
-
-
-class _Generator(GenerateJsonSchema):
-    """Leaves out what tells a user nothing: names of classes, and null for a key that may be left out."""
-
-    def field_title_should_be_set(self, schema: object) -> bool:
-        """Title nothing by its Python name."""
-        return False
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """Return what there is beside null."""
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Leave the default to the model, which knows how a user writes it."""
-        return self.generate_inner(schema["schema"])
-
-    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        """Return the keys, with their defaults."""
-        told = _without(super().model_schema(schema), "title")
-        model: type[BaseModel] = schema["cls"]
-        defaults = model.model_construct().model_dump(mode="json", by_alias=True, warnings="none")
-        for key, value in told.get("properties", {}).items():
-            if isinstance(defaults.get(key), str | int | float) and defaults[key] != "":
-                value["default"] = defaults[key]
-        return told
-
-
-# ---- walking
-
-
-def _walk(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    """Change every schema in a schema, the innermost first."""
-    done = dict(node)
-    for key in ("properties", "definitions"):
-        if key in node:
-            done[key] = {name: _walk(below, change) for name, below in node[key].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(node.get(key), dict):
-            done[key] = _walk(node[key], change)
-    for key in ("anyOf", "oneOf"):
-        if key in node:
-            done[key] = [_walk(below, change) for below in node[key]]
-    return change(done)
-
-
-def _plain(definitions: Schema, node: Schema) -> Schema:
-    """Put what is referred to in its place, and a reference where there is a mark."""
-    if "$ref" in node:
-        below = definitions[node["$ref"].rpartition("/")[2]]
-        node = _walk(below, partial(_plain, definitions)) | _without(node, "$ref")
-    done = _without(node, MARK, *_BOUNDS, *(["title"] if "enum" in node else []))
-    if MARK in node:
-        done["$ref"] = f"#/definitions/{node[MARK]}"
-    if "description" in done:
-        done["description"] = " ".join(done["description"].split())
-    return done
-
-
 def _or_parameter(node: Schema) -> Schema:
     """Allow `$name` where a single value stands."""
     name = rf"\${PARAMETER_NAME}"
     if "enum" in node:
         kind = {key: node[key] for key in ("type", "enum") if key in node}
-        return _without(node, *kind) | {"anyOf": [kind, {"type": "string", "pattern": f"^(?:{name})$"}]}
+        return without(node, *kind) | {"anyOf": [kind, {"type": "string", "pattern": f"^(?:{name})$"}]}
     if "pattern" in node:
         title = {"title": f"{node['title']}, or a $parameter"} if "title" in node else {}
         return node | {"pattern": f"^(?:{name}|{node['pattern'][1:-1]})$"} | title
@@ -142,7 +69,7 @@ def _or_parameter(node: Schema) -> Schema:
 
 def _for_editors(node: Schema) -> Schema:
     """Say in an error what would be right; tell defaults in words, or they would be written into each new step."""
-    done = _without(node, "default")
+    done = without(node, "default")
     default = in_yaml(node.get("default", ""))
     if default and default not in node.get("description", default):
         done["description"] += f" Default: {default}."
@@ -153,27 +80,18 @@ def _for_editors(node: Schema) -> Schema:
     return done
 
 
-def in_yaml(value: object) -> str:
-    """Return a single value as a user writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _without(node: Schema, *keys: str) -> Schema:
-    return {key: value for key, value in node.items() if key not in keys}
-
-
 # ---- the parts
 
 
 def _policy() -> Schema:
     file = keys_of(PolicyFile)
-    file["properties"]["rules"] = _walk(file["properties"]["rules"], _or_parameter)
-    return _walk(file, _for_editors)
+    file["properties"]["rules"] = walk(file["properties"]["rules"], _or_parameter)
+    return walk(file, _for_editors)
 
 
 def _parts() -> Schema:
     parts = {"when": _moment(WORDS, FORMS), "wait": _wait(), "step": _step()}
-    return {name: _walk(_walk(part, _or_parameter), _for_editors) for name, part in parts.items()}
+    return {name: walk(walk(part, _or_parameter), _for_editors) for name, part in parts.items()}
 
 
 def _moment(words: Mapping[str, Trigger], forms: Mapping[str, type[Moment]]) -> Schema:

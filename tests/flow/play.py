@@ -13,6 +13,9 @@ A failure shows the whole conversation as a diff.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from difflib import ndiff
+from enum import Enum
 from typing import Any
 
 from bustedwall.faults import registry
@@ -36,11 +39,27 @@ def play(flow: Flow, *lines: Line, facts: bool = False) -> None:
         said = [c for c in flow.handle(event, now) if facts or not isinstance(c, Note)]
         expected += _spoken(now, event, commands)
         actual += _spoken(now, event, said)
-    assert actual == expected
+    if actual != expected:
+        # `-` should have been said, `+` was said instead; not a bare assert, which pytest explains in test files only.
+        raise AssertionError("\n".join(["the conversation went otherwise:", *ndiff(expected, actual)]))
 
 
 def _spoken(now: float, event: object, commands: Sequence[Command]) -> list[str]:
-    return [f">> {now:g} {event}", *(f"<<   {command}" for command in commands)]
+    return [f"{now:g}s  {written(event)}", *(f"       {written(command)}" for command in commands)]
+
+
+def written(thing: object) -> str:
+    """Return an event, a command or what is in it as this notation has it."""
+    if isinstance(thing, Enum):
+        return thing.name
+    if isinstance(thing, Rule):
+        return thing.name
+    if isinstance(thing, tuple | frozenset):
+        return f"{{{', '.join(sorted(map(written, thing)))}}}"
+    if is_dataclass(thing):
+        shown = [getattr(thing, field.name) for field in fields(thing) if getattr(thing, field.name) != field.default]
+        return f"{type(thing).__name__}({', '.join(map(written, shown))})"
+    return repr(thing)
 
 
 def arm(fault: str, *, span: float | None = None, **options: object) -> Arm:

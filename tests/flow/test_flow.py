@@ -7,11 +7,13 @@ from tests.flow.play import CLIENT, SERVER, arm, play, rule
 
 from bustedwall.flow.flow import FLUSH_LIMIT, Flow
 from bustedwall.flow.legs import ORPHAN_LIMIT
-from bustedwall.policy.rules import AtBytes, AtOpen, Heal, Wait
-from bustedwall.terms.commands import Depth, Dial, Flush, Note, Reset, Send, SetLoss, Shut
+from bustedwall.flow.orders import RuleCalled
+from bustedwall.policy.rules import AtBytes, AtOpen, AtSignal, Heal, Wait
+from bustedwall.terms.commands import Close, Depth, Dial, Flush, Note, Reset, Send, SetLoss, Shut
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Flushed, Opened, Passed, Woke
 from bustedwall.terms.facts import FaultArmed, FlushGaveUp, ResetSent, RuleFired, StepMoot
 from bustedwall.terms.items import FIN, RST, Bytes
+from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, Passage
 
@@ -59,7 +61,7 @@ def test_a_rst_is_passed_on_as_rst_once_the_bytes_before_it_are_sent() -> None:
     play(
         flow,
         (0.0, Arrived(SERVER, RST), [Flush(CLIENT, Depth.WIRE)]),
-        (0.2, Flushed(CLIENT), [Reset(CLIENT)]),
+        (0.2, Flushed(CLIENT, Depth.WIRE), [Reset(CLIENT)]),
     )
 
     assert flow.over
@@ -89,7 +91,7 @@ def test_a_rst_after_a_fin_is_still_passed_on() -> None:
         (0.0, Opened(), []),
         (0.0, Arrived(CLIENT, FIN), [Shut(SERVER)]),
         (1.0, Arrived(CLIENT, RST), [Flush(SERVER, Depth.WIRE)]),
-        (1.0, Flushed(SERVER), [Reset(SERVER)]),
+        (1.0, Flushed(SERVER, Depth.WIRE), [Reset(SERVER)]),
     )
 
 
@@ -250,7 +252,7 @@ def test_a_flushing_reset_waits_for_what_has_left_the_gate_and_loses_what_stages
         (1.1, Woke(), [Send(CLIENT, b"sent")]),
         (1.5, Woke(), [Flush(CLIENT, Depth.WIRE)]),
         (1.6, Arrived(SERVER, Bytes(b"late")), []),
-        (1.7, Flushed(CLIENT), [Reset(CLIENT)]),
+        (1.7, Flushed(CLIENT, Depth.WIRE), [Reset(CLIENT)]),
     )
 
     assert flow.discarded == len(b"held" + b"late")
@@ -294,6 +296,82 @@ def test_a_step_that_comes_too_late_is_recorded_as_moot() -> None:
 
     assert commands.count(Reset(CLIENT)) == 1
     assert Note(StepMoot("test/rule", "reset client", CLIENT)) in commands
+
+
+@pytest.mark.parametrize(
+    ("first", "late", "leg"),
+    [
+        ("reset client", "close client", CLIENT),
+        ("close client", "reset client", CLIENT),  # it waits for its bytes, and has begun
+        ("half_close client", "half_close client", CLIENT),
+        ("reset client", "latency 1s from server", CLIENT),  # there is nobody to be late for
+        ("reset client", "drop all from client", CLIENT),
+    ],
+)
+def test_a_step_that_does_nothing_at_all_is_moot_and_not_armed(first: str, late: str, leg: Leg) -> None:
+    flow = Flow((rule(AtOpen(), arm(first)), rule(AtSignal("late"), arm(late), name="p/late")))
+    flow.handle(Opened(), 0.0)
+
+    said = flow.handle(RuleCalled(rule(AtSignal("late"), arm(late), name="p/late")), 0.0)
+
+    assert [c.fact for c in said if isinstance(c, Note)][1:] == [StepMoot("p/late", late, leg)]
+
+
+def test_of_a_step_for_both_legs_one_half_may_be_moot() -> None:
+    flow = Flow((rule(AtOpen(), arm("reset client"), arm("blackhole both")),))
+    said = flow.handle(Opened(), 0.0)
+
+    assert said[-3:] == [
+        Note(StepMoot("test/rule", "blackhole both", CLIENT)),
+        Note(FaultArmed("test/rule", "blackhole both")),
+        SetLoss(SERVER, FROM_CLIENT | TO_CLIENT),
+    ]
+
+
+def test_a_half_close_lifts_no_loss_because_its_fin_is_repeated_until_it_is_heard() -> None:
+    flow = Flow((rule(AtOpen(), arm("drop all to client", span=2.0), arm("half_close client")),))
+
+    play(
+        flow,
+        (0.0, Opened(), [SetLoss(CLIENT, TO_CLIENT), Shut(CLIENT)]),
+        (2.0, Woke(), [SetLoss(CLIENT, NO_LOSS)]),
+    )
+
+
+def test_a_close_with_something_unread_makes_its_rst_heard() -> None:
+    flow = Flow((rule(AtOpen(), arm("drop all to client"), arm("close_unread client")),))
+
+    play(
+        flow,
+        (0.0, Opened(), [SetLoss(CLIENT, TO_CLIENT), SetLoss(CLIENT, NO_LOSS), Close(CLIENT, unread=True)]),
+    )
+
+
+def test_bytes_that_are_held_for_a_peer_that_resets_are_counted() -> None:
+    flow = Flow((rule(AtOpen(), arm("stall from server")),))
+
+    play(
+        flow,
+        (0.0, Opened(), []),
+        (1.0, Arrived(SERVER, Bytes(b"answer")), []),
+        (2.0, Arrived(CLIENT, RST), [Flush(SERVER, Depth.WIRE)]),
+    )
+
+    assert flow.discarded == len(b"answer")
+
+
+def test_bytes_that_are_held_when_an_orphan_ends_are_counted() -> None:
+    flow = Flow((rule(AtOpen(), arm("stall from client"), Wait(1.0), arm("reset client")),))
+
+    play(
+        flow,
+        (0.0, Opened(), []),
+        (0.5, Arrived(CLIENT, Bytes(b"order")), []),
+        (1.0, Woke(), [Reset(CLIENT)]),
+        (1.0 + ORPHAN_LIMIT, Woke(), [Reset(SERVER)]),
+    )
+
+    assert flow.discarded == len(b"order")
 
 
 def test_nothing_is_done_to_a_flow_that_is_over() -> None:

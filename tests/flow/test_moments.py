@@ -23,7 +23,7 @@ from bustedwall.policy.rules import (
 )
 from bustedwall.terms.commands import Depth, Dial, Flush, Measure, Note, Reset, Send, SetLoss, Shut
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Flushed, Measured, Opened, Passed, Woke
-from bustedwall.terms.facts import RuleMissed, TextHidden
+from bustedwall.terms.facts import RuleFired, RuleMissed, TextHidden
 from bustedwall.terms.items import FIN, Bytes
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
@@ -181,7 +181,95 @@ def test_tls_hides_a_text_and_a_fact_says_so() -> None:
     assert Note(TextHidden("test/rule", CLIENT)) in commands
 
 
+def told_at(moment: AtText, chunks: list[bytes]) -> list[int]:
+    """Return the offsets at which a rule fires, with the kernel taking all at once."""
+    flow = Flow((rule(moment, arm("latency 0s from server", span=0.1), times=99),))
+    flow.handle(Opened(), 0.0)
+    told: list[int] = []
+    for chunk in chunks:
+        commands = flow.handle(Arrived(CLIENT, Bytes(chunk)), 1.0)
+        while commands:
+            told += [
+                c.fact.passed_from_client for c in commands if isinstance(c, Note) and isinstance(c.fact, RuleFired)
+            ]
+            commands = flow.handle(Flushed(SERVER), 1.0) if any(isinstance(c, Flush) for c in commands) else []
+    return told
+
+
+@pytest.mark.parametrize(
+    ("moment", "data", "offsets"),
+    [
+        (AtText(CLIENT, pattern="a.*z"), b"a1z2z", [3]),  # greedy, and yet the first z: the second may be far away
+        (AtText(CLIENT, pattern="a.*z", within=4), b"a12345z a2z", [11]),
+        (AtText(CLIENT, pattern="a.*z|b"), b"a1b2z", [3]),
+        (AtText(CLIENT, pattern="^GET", within=3), b"GET x GET", [3]),
+        (AtText(CLIENT, pattern=r"\bgo"), b"ago go", [6]),
+        (AtText(CLIENT, pattern="a+"), b"aaba", [1, 2, 4]),
+        (AtText(CLIENT, text=b"aa"), b"aaaaa", [2, 4]),
+        (AtText(CLIENT, text=b"abab"), b"abababab", [4, 8]),
+        (AtText(CLIENT, text=b"x"), b"x.x", [1, 3]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 99])
+def test_a_match_does_not_depend_on_chunks(moment: AtText, data: bytes, offsets: list[int], size: int) -> None:
+    assert told_at(moment, [data[i : i + size] for i in range(0, len(data), size)]) == offsets
+
+
+def test_a_text_behind_an_offset_is_looked_for_in_what_passes_and_not_in_what_was_there() -> None:
+    """The fault at byte 3 takes out the five bytes that follow, and the text with them."""
+    flow = Flow(
+        (
+            rule(AtBytes(SERVER, 3), arm("discard 5B from server"), name="p/cut"),
+            rule(AtText(SERVER, b"xyz"), RESET, name="p/text"),
+        )
+    )
+
+    play(
+        flow,
+        (0.0, Opened(), []),
+        (1.0, Arrived(SERVER, Bytes(b"abc.xyz.xy")), [Send(CLIENT, b"abc"), Flush(CLIENT, Depth.KERNEL)]),
+        (1.0, Flushed(CLIENT), [Send(CLIENT, b"xy")]),
+        (1.0, Arrived(SERVER, Bytes(b"z")), [Send(CLIENT, b"z"), Flush(CLIENT, Depth.KERNEL)]),
+        (1.0, Flushed(CLIENT), [Reset(CLIENT)]),
+    )
+
+
+def test_each_of_several_texts_can_be_taken_out() -> None:
+    flow = Flow((rule(AtText(CLIENT, b"bad", deliver=False), arm("discard 3B from client"), times=9),))
+    flow.handle(Opened(), 0.0)
+    sent, commands = b"", flow.handle(Arrived(CLIENT, Bytes(b"1 badbad 2 bad 3")), 1.0)
+    while commands:
+        sent += b"".join(c.data for c in commands if isinstance(c, Send))
+        commands = flow.handle(Flushed(SERVER), 1.0) if any(isinstance(c, Flush) for c in commands) else []
+
+    assert sent == b"1  2  3"
+
+
+def test_tls_is_known_by_its_first_bytes_even_one_by_one_and_told_once() -> None:
+    flow = Flow((rule(AtText(CLIENT, b"COMMIT"), RESET),))
+    flow.handle(Opened(), 0.0)
+
+    said = [c for byte in b"\x16\x03\x01\x16\x03" for c in flow.handle(Arrived(CLIENT, Bytes(bytes([byte]))), 1.0)]
+
+    assert said.count(Note(TextHidden("test/rule", CLIENT))) == 1
+
+
 # ---- turns
+
+
+def test_a_side_that_is_speaking_does_not_begin_a_turn_when_a_script_begins_to_wait_for_one() -> None:
+    flow = Flow((rule(AtText(CLIENT, b"COMMIT"), Wait(AtTurn(CLIENT, 1)), arm("reset server")),))
+
+    play(
+        flow,
+        (0.0, Opened(), []),
+        (1.0, Arrived(CLIENT, Bytes(b"COMMIT")), [Send(SERVER, b"COMMIT"), Flush(SERVER, Depth.KERNEL)]),
+        (1.0, Flushed(SERVER), []),
+        (1.1, Arrived(CLIENT, Bytes(b";")), [Send(SERVER, b";")]),
+        (1.2, Arrived(SERVER, Bytes(b"ok")), [Send(CLIENT, b"ok")]),
+        (1.3, Arrived(CLIENT, Bytes(b"SELECT")), [Flush(SERVER, Depth.KERNEL)]),
+        (1.3, Flushed(SERVER), [Reset(SERVER)]),
+    )
 
 
 def test_a_turn_begins_when_the_other_side_has_spoken_and_comes_before_its_first_byte() -> None:
@@ -232,6 +320,14 @@ def test_a_fault_that_is_armed_at_eof_holds_the_fin() -> None:
     flow = Flow((rule(AtEof(CLIENT), arm("latency 1s from client")),))
 
     play(flow, (0.0, Opened(), []), (1.0, Arrived(CLIENT, FIN), []), (2.0, Woke(), [Shut(SERVER)]))
+
+
+@pytest.mark.parametrize("gone", ["reset server", "half_close server"])
+def test_eof_comes_even_when_there_is_nobody_to_pass_it_to(gone: str) -> None:
+    flow = Flow((rule(AtOpen(), arm(gone), name="p/gone"), rule(AtEof(CLIENT), RESET, name="p/eof")))
+    flow.handle(Opened(), 0.0)
+
+    assert fired(flow.handle(Arrived(CLIENT, FIN), 1.0)) == ["p/eof"]
 
 
 # ---- idle

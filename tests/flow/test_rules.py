@@ -8,9 +8,9 @@ from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.policy.rules import AtBytes, AtOpen, AtSignal, AtText, Heal, Rule, Wait
-from bustedwall.terms.commands import Note, Reset, Send, SetLoss
+from bustedwall.terms.commands import Depth, Flush, Note, Reset, Send, SetLoss
 from bustedwall.terms.dice import Dice
-from bustedwall.terms.events import Arrived, Opened, Passed, Woke
+from bustedwall.terms.events import Arrived, Flushed, Opened, Passed, Woke
 from bustedwall.terms.facts import FaultEnded, RuleFired, RuleSpared
 from bustedwall.terms.items import Bytes
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
@@ -29,6 +29,17 @@ def test_total_counts_over_all_flows() -> None:
     of_all = flows((rule(AtOpen(), RESET, total=2),), 5)
 
     assert [bool(fired(flow.handle(Opened(), 0.0))) for flow in of_all] == [True, True, False, False, False]
+
+
+def test_a_rule_whose_total_is_used_up_says_so_once_and_looks_no_more() -> None:
+    first, second = flows((rule(AtText(CLIENT, b"x"), arm("latency 0s from server"), times=9, total=1),), 2)
+    for flow in (first, second):
+        flow.handle(Opened(), 0.0)
+        flow.handle(Arrived(CLIENT, Bytes(b"x.x")), 1.0)
+        flow.handle(Flushed(SERVER), 1.0)
+
+    assert [c for c in second.handle(Arrived(CLIENT, Bytes(b"x")), 2.0) if isinstance(c, Note)] == []
+    assert second.passage(CLIENT) == OPEN_ROAD
 
 
 def test_a_rule_of_the_policy_fires_as_often_as_it_is_called_unless_it_has_times() -> None:
@@ -86,8 +97,6 @@ def test_a_firing_that_is_spared_does_not_count() -> None:
 
 
 def _flushed(flow: Flow) -> list[object]:
-    from bustedwall.terms.events import Flushed  # noqa: PLC0415
-
     return list(flow.handle(Flushed(SERVER), 1.0))
 
 
@@ -114,7 +123,8 @@ def test_a_rule_with_other_settings_is_another_rule() -> None:
     flow.handle(Opened(), 0.0)
     flow.handle(Passed(SERVER, 4), 0.0)
 
-    flow.handle(RulesChanged((rule(AtBytes(SERVER, 20), RESET),)), 1.0)
+    changed = RulesChanged((rule(AtBytes(SERVER, 20), RESET),))
+    play(flow, (1.0, changed, [Flush(CLIENT, Depth.KERNEL)]), (1.0, Flushed(CLIENT), []))
 
     assert flow.passage(SERVER).credit == 16
 
@@ -136,6 +146,51 @@ def test_taking_all_rules_away_leaves_the_leg_as_found() -> None:
 
     assert flow.passage(CLIENT) == flow.passage(SERVER) == OPEN_ROAD
     assert flow.deadline() is None
+
+
+def test_what_is_let_go_when_rules_are_taken_away_fires_none_of_those_that_go_with_them() -> None:
+    """The held bytes pass the very offset at which the other rule would have reset the client."""
+    slow = rule(AtOpen(), arm("latency 9s from server"), name="p/slow")
+    cut = rule(AtBytes(SERVER, 4), RESET, name="p/cut")
+    flow = Flow((slow, cut))
+    flow.handle(Opened(), 0.0)
+    flow.handle(Arrived(SERVER, Bytes(b"answer")), 1.0)
+
+    play(flow, (2.0, RulesChanged(()), [Send(CLIENT, b"answer")]))
+
+
+def test_what_two_rules_lost_is_found_again_before_what_one_of_them_held_goes_out() -> None:
+    slow = rule(AtOpen(), arm("latency 9s from server"), name="p/slow")
+    deaf = rule(AtOpen(), arm("drop all to client"), name="p/deaf")
+    flow = Flow((slow, deaf))
+    flow.handle(Opened(), 0.0)
+    flow.handle(Arrived(SERVER, Bytes(b"answer")), 1.0)
+
+    play(flow, (2.0, RulesChanged(()), [SetLoss(CLIENT, NO_LOSS), Send(CLIENT, b"answer")]))
+
+
+def test_a_rule_that_is_added_before_another_fires_before_it() -> None:
+    stays = rule(AtBytes(SERVER, 4), arm("latency 1s from client"), name="p/stays")
+    added = rule(AtBytes(SERVER, 4), arm("latency 1s from client"), name="p/added")
+    flow = Flow((stays,))
+    flow.handle(Opened(), 0.0)
+    flow.handle(RulesChanged((added, stays)), 0.0)
+
+    assert fired(flow.handle(Passed(SERVER, 4), 1.0)) == ["p/added", "p/stays"]
+
+
+def test_a_rule_that_stays_keeps_its_place_in_its_script_and_its_count() -> None:
+    stays = rule(AtOpen(), arm("drop all from client"), Wait(5.0), Heal(), name="p/stays")
+    counted = rule(AtText(CLIENT, b"x"), arm("latency 0s from server", span=0.1), times=2, name="p/counted")
+    flow = Flow((stays, counted))
+    flow.handle(Opened(), 0.0)
+    flow.handle(Arrived(CLIENT, Bytes(b"x")), 1.0)
+    flow.handle(Flushed(SERVER), 1.0)
+
+    play(flow, (2.0, RulesChanged((rule(AtOpen(), name="q/new"), counted, stays)), []))
+    said = flow.handle(Arrived(CLIENT, Bytes(b"x.x")), 3.0) + flow.handle(Flushed(SERVER), 3.0)
+    assert fired(said) == ["p/counted"]
+    play(flow, (5.0, Woke(), [SetLoss(CLIENT, NO_LOSS)]))
 
 
 def test_heal_ends_what_every_run_of_the_rule_has_armed() -> None:

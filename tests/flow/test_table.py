@@ -121,6 +121,24 @@ def test_the_strictest_of_two_doors_is_met() -> None:
     assert told(of, Woke(), 10.0) == [SetDoor(OPEN_DOOR)]
 
 
+def test_of_two_doors_that_ignore_the_one_that_does_so_for_ever_is_met() -> None:
+    few, all_ = rule(AtApplied(), arm("ignore", first=2), name="p/few"), rule(AtApplied(), arm("ignore"), name="p/all")
+
+    assert [c for c in told(table(), RulesChanged((few, all_)), 0.0) if isinstance(c, SetDoor)] == [
+        SetDoor(Door(DoorMode.IGNORE, 2)),
+        SetDoor(Door(DoorMode.IGNORE)),
+    ]
+
+
+def test_a_rule_that_has_gone_touches_no_flow() -> None:
+    """The call of a rule may be performed after the rules have changed."""
+    gone = rule(AtRepeat(1.0), LATENCY, match=Match(state=Age.NEW))
+    of = table(gone)
+
+    assert told(of, RulesChanged(()), 1.0) == [CallRule(gone), TellRules()]
+    assert not of.touches(gone, 1, "127.0.0.1", 0.0)
+
+
 def test_a_policy_that_is_taken_away_opens_the_door_again() -> None:
     of = table(rule(AtApplied(), arm("refuse")))
 

@@ -49,6 +49,10 @@ class Holding(Stage):
             out.append(self.take())
         return out
 
+    def held(self) -> int:
+        """Return how many bytes are in it."""
+        return sum(len(item.data) for item in self.queue if isinstance(item, Bytes))
+
     def room(self) -> int:
         """Return what is left of the limit."""
         return self.limit - self.load

@@ -20,8 +20,8 @@ from enum import Enum
 
 from bustedwall.faults.fault import NO_LIMIT, Stage
 from bustedwall.flow.waiter import Waiter
-from bustedwall.flow.watch import TLS_HANDSHAKE
 from bustedwall.policy.rules import Rule
+from bustedwall.terms.commands import Depth
 from bustedwall.terms.endings import Ending
 from bustedwall.terms.items import Bytes, Item
 from bustedwall.terms.leg import Leg
@@ -38,6 +38,8 @@ class Pause(Enum):
     """The bytes up to an edge are on their way into our kernel."""
     ENDING = "ending"
     """An ending waits for the bytes before it."""
+    COUNT = "count"
+    """What the relay had taken on its own is on its way into our kernel; then it is known how much has passed."""
 
 
 class Direction:
@@ -48,6 +50,7 @@ class Direction:
         "closed",
         "ending",
         "finished",
+        "flushing",
         "passed",
         "pause",
         "queue",
@@ -69,6 +72,8 @@ class Direction:
         """How often this side has begun to speak, since somebody listens."""
         self.waiters: tuple[Waiter, ...] = ()
         self.pause: Pause | None = None
+        self.flushing: Depth | None = None
+        """The answer that ends the pause; one to an older question does not."""
         self.ending: Ending | None = None
         """The ending that waits at the gate: no stage that comes later can hold it."""
         self.cause = ""
@@ -98,10 +103,15 @@ class Direction:
         """Put a new stage at the exit end."""
         self.stages.append(stage)
         waiting = tuple(self.queue)
-        if waiting:
-            self.queue.clear()
+        if not waiting:
+            return
+        self.queue.clear()
         for item in waiting:
             self.feed(item, now, len(self.stages) - 1)
+        taken = _size(waiting) - _size(self.queue) - stage.held()
+        for waiter in self.waiters:
+            if waiter.watch is not None:
+                waiter.watch.shift(self.passed, taken)
 
     def leave(self, stage: Stage, now: float) -> None:
         """Take a stage out; what it held goes on through the younger stages, in order."""
@@ -129,15 +139,28 @@ class Direction:
     # ---- the gate
 
     def look(self, data: bytes) -> list[Rule]:
-        """Look for what is waited for in bytes at the gate; return whose text TLS hides."""
+        """Look for what is waited for in bytes at the gate; return whose text TLS hides.
+
+        Only the nearest match becomes an edge. What lies beyond an edge is looked at again when it is
+        there: a fault that is armed meanwhile may have changed it.
+        """
+        nearest, found, hidden = self.edge, [], []
         for waiter in self.waiters:
-            if waiter.watch is not None and waiter.edge is None:
-                found = waiter.watch.look(self.passed, data)
-                if found is not None:
-                    waiter.edge = max(found, self.passed)
-        if self.passed == 0 and data.startswith(TLS_HANDSHAKE):
-            return [waiter.rule for waiter in self.waiters if waiter.watch is not None]
-        return []
+            watch = waiter.watch
+            if watch is None or waiter.edge is not None:
+                continue
+            if watch.hidden(self.passed, data):
+                hidden.append(waiter.rule)
+            match = watch.look(self.passed, data)
+            if match is not None:
+                edge = match[1] if watch.deliver else max(match[0], self.passed)
+                found.append((edge, match[1], waiter, watch))
+                nearest = edge if nearest is None else min(nearest, edge)
+        for edge, end, waiter, watch in found:
+            if edge == nearest:
+                waiter.edge = edge
+                watch.skip(end)
+        return hidden
 
     def speak(self) -> None:
         """Begin a turn of this side; who waits for it has its moment before the next byte."""
@@ -164,18 +187,25 @@ class Direction:
         self.queue.appendleft(Bytes(item.data[room:], lost=item.lost and not room) if room else item)
         return item.data[:room]
 
+    def let_through(self, data: bytes) -> None:
+        """Count bytes that have left the gate."""
+        self.passed += len(data)
+        for waiter in self.waiters:
+            if waiter.watch is not None:
+                waiter.watch.keep(data)
+
     def at_edge(self) -> bool:
         """Tell whether the gate stands at an edge."""
         edge = self.edge
         return edge is not None and self.passed >= edge
 
     def reached(self) -> list[Waiter]:
-        """Take out those whose offset has come, in order of their rank."""
+        """Take out those whose offset has come."""
         here = [waiter for waiter in self.waiters if waiter.edge is not None and waiter.edge <= self.passed]
         for waiter in here:
             assert waiter.edge == self.passed, f"{self.passed} bytes passed where an edge was at {waiter.edge}"
         self.waiters = tuple(waiter for waiter in self.waiters if waiter not in here)
-        return sorted(here, key=lambda waiter: waiter.rank)
+        return here
 
     def passage(self) -> Passage:
         """Return how the relay may read the source now."""
@@ -198,14 +228,25 @@ class Direction:
     def close(self) -> int:
         """Let nothing more out; return how many bytes are lost that were held."""
         self.closed = True
-        lost = self.clear()
-        for stage in self.stages:
-            lost += sum(len(item.data) for item in stage.drain() if isinstance(item, Bytes))
-        return lost
+        return self.clear() + sum(_size(stage.drain()) for stage in self.stages)
+
+    def cut_off(self) -> int:
+        """Let nothing more out, because there is nobody to get it; return how many bytes are lost."""
+        self.pause = self.until = self.flushing = None
+        return self.close()
 
     def clear(self) -> int:
         """Throw away what waits at the gate; return how many bytes that were."""
-        lost = sum(len(item.data) for item in self.queue if isinstance(item, Bytes))
-        if lost or self.queue:
-            self.queue.clear()
+        if not self.queue:
+            return 0  # and leave the shared one alone
+        lost = _size(self.queue)
+        self.queue.clear()
         return lost
+
+    def held(self) -> int:
+        """Return how many bytes are held, in stages and at the gate."""
+        return _size(self.queue) + sum(stage.held() for stage in self.stages)
+
+
+def _size(items: Iterable[Item]) -> int:
+    return sum(len(item.data) for item in items if isinstance(item, Bytes))

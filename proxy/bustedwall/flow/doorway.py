@@ -7,6 +7,7 @@ may be armed; the strictest of them is what clients meet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from bustedwall.faults.fault import Damage
 from bustedwall.flow.commons import Commons
@@ -18,7 +19,11 @@ from bustedwall.terms.commands import Command
 from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
 from bustedwall.terms.facts import FaultArmed, RuleFired, RuleSpared
 
-_STRICTNESS = tuple(DoorMode)
+_MODES = tuple(DoorMode)
+
+
+def _strictness(door: Door) -> tuple[int, float]:
+    return _MODES.index(door.mode), inf if door.first is None else door.first
 
 
 class Doorway:
@@ -35,7 +40,7 @@ class Doorway:
     def door(self) -> Door:
         """What clients meet now."""
         doors = [a.damage.door for run in self._scripts.runs for a in run.armed if a.damage.door is not None]
-        return max(doors, key=lambda door: _STRICTNESS.index(door.mode), default=OPEN_DOOR)
+        return max(doors, key=_strictness, default=OPEN_DOOR)
 
     def call(self, rule: Rule, now: float) -> None:
         """Have a rule's moment come to the door."""
@@ -58,7 +63,7 @@ class Doorway:
     def clear(self, rule: Rule, now: float) -> None:
         """Take back what a rule did."""
         self._counts.pop(rule.name, None)
-        self._scripts.clear(rule, now)
+        self._scripts.clear((rule,), now)
 
     def due(self) -> float | None:
         """Return when `live_through` is next due, or None."""

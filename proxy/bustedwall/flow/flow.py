@@ -44,8 +44,6 @@ FLUSH_LIMIT = 1.0
 """Seconds that an ending waits for the bytes before it; a receiver that stops reading must not hold it for ever."""
 
 _ALONE = Commons(Dice.seeded(0))
-_AFTER_RULES = 1 << 30
-"""The rank of a script that goes on: rules whose moment is the same come first."""
 
 _PASSED_ON = Ending(How.RESET, flush=True)
 """What becomes of a RST of the other leg's peer."""
@@ -115,24 +113,31 @@ class Flow:
 
     def handle(self, event: Event | RulesChanged | RuleCalled, now: float) -> list[Command]:
         """Return what is to be done about an event; `Woke` alone does what is due."""
+        if isinstance(event, Passed):
+            # They moved before now, nobody knows when; who begins to count at what is due must not count them.
+            self._directions[event.source].passed += event.count
+            self._moments.speaker = event.source
         while (due := self.deadline()) is not None and due <= now:
             self._live_through(due)
         if not self._legs.over:
             self._happen(event, now)
+        if self._legs.over:
+            self.discarded += sum(direction.close() for direction in self._directions.values())
         return self._out.take()
 
-    def _happen(self, event: Event | RulesChanged | RuleCalled, now: float) -> None:  # noqa: C901 (one case per event)
+    def _happen(self, event: Event | RulesChanged | RuleCalled, now: float) -> None:  # noqa: C901, PLR0912 (one case per event)
         match event:
             case Arrived(source, item):
                 self._arrive(source, item, now)
-            case Passed(source, count):
+            case Passed(source):
                 direction = self._directions[source]
-                direction.passed += count
                 if direction.at_edge():
                     self._stand(direction, direction.reached(), now)
                     self._let_out(direction, now)
-            case Flushed(leg):
-                self._flushed(self._directions[leg.other], now)
+            case Flushed(leg, depth):
+                direction = self._directions[leg.other]
+                if depth is direction.flushing:
+                    self._flushed(direction, now)
             case Measured():
                 self._book.come(self._moments.measured(event, now), now)
             case Ended(leg):
@@ -192,28 +197,36 @@ class Flow:
     # ---- items
 
     def _arrive(self, source: Leg, item: Item, now: float) -> None:
+        if self._legs.ended(source):
+            # It arrived in the very moment in which something that was due ended the leg.
+            self.discarded += len(item.data) if isinstance(item, Bytes) else 0
+            return
         direction = self._directions[source]
         if isinstance(item, Fin):
             self._legs.move(source, Move.THEIR_FIN, now)
         elif not isinstance(item, Bytes):
+            self.discarded += self._directions[source.other].cut_off()
             self._legs.move(source, Move.END, now)
-        if self._legs.ended(source.other):
-            self._arrive_at_nobody(source, item, now)
-        elif direction.ending is not None or (direction.closed and not isinstance(item, Rst)):
-            # We ended this leg, or its FIN went before; only a RST has anything to add to a FIN.
-            self.discarded += len(item.data) if isinstance(item, Bytes) else 0
+        ended = self._legs.ended(source.other)
+        if ended or direction.ending is not None or (direction.closed and not isinstance(item, Rst)):
+            # We ended the other leg, or half of it, or the FIN went before; only a RST has anything to add to a FIN.
+            self._arrive_at_nobody(direction, item, now)
         else:
             direction.closed = not isinstance(item, Bytes)
             direction.feed(item, now)
             self._let_out(direction, now)
 
-    def _arrive_at_nobody(self, source: Leg, item: Item, now: float) -> None:
-        """Read and throw away; answer an orphan's FIN with ours, behind what it still has to get."""
+    def _arrive_at_nobody(self, direction: Direction, item: Item, now: float) -> None:
+        """Read and throw away; answer the FIN of a leg that is alone with ours, behind what it still has to get."""
+        source = direction.source
         if isinstance(item, Bytes):
             self.discarded += len(item.data)
-        elif isinstance(item, Fin) and self._legs.states[source] is LegState.PEER_DONE:
+        elif isinstance(item, Fin):
+            direction.finished = True
+            self._book.come(self._moments.at(AtEof, leg=source), now)
             back = self._directions[source.other]
-            if not back.closed:
+            alone = self._legs.ended(source.other) and self._legs.states[source] is LegState.PEER_DONE
+            if alone and not back.closed:
                 back.closed = True
                 back.feed(FIN, now)
                 self._let_out(back, now)
@@ -243,20 +256,20 @@ class Flow:
         if direction.waiters:
             for rule in direction.look(item.data):
                 self._out.note(TextHidden(rule.name, direction.source))
-        if self._moments.listens():
-            self._moments.speaks(direction)
+        self._moments.speaks(direction)
         data = direction.cut(item)
         if data:
             self._out.do(Send(leg, data, item.lost))
-            direction.passed += len(data)
+            direction.let_through(data)
         if direction.at_edge():
-            direction.pause = Pause.EDGE
-            self._out.do(Flush(leg, Depth.KERNEL))
+            self._pause(direction, Pause.EDGE, Depth.KERNEL)
 
     def _flushed(self, direction: Direction, now: float) -> None:
         """End a pause: at an edge rules fire, before an ending the ending comes."""
-        pause, direction.pause, direction.until = direction.pause, None, None
-        if pause is Pause.EDGE:
+        pause, direction.pause, direction.until, direction.flushing = direction.pause, None, None, None
+        if pause is Pause.COUNT:
+            self._moments.counted(direction)
+        elif pause is Pause.EDGE:
             self._stand(direction, direction.reached(), now)
         elif pause is Pause.ENDING:
             ending = direction.ending
@@ -266,10 +279,10 @@ class Flow:
 
     def _stand(self, direction: Direction, come: list[Waiter], now: float) -> None:
         """Let somebody's moment come; nothing passes until the immediate steps are done."""
-        direction.pause = Pause.EDGE
+        before, direction.pause = direction.pause, Pause.EDGE
         self._book.come(come, now)
         if direction.pause is Pause.EDGE:
-            direction.pause = None
+            direction.pause = before
 
     # ---- Performer
 
@@ -278,9 +291,14 @@ class Flow:
         rule, fault = run.rule, str(step.fault)
         dice = self._commons.dice.at(rule.name, self._number, run.firing, index)
         damage = step.fault.arm(dice, self._commons.shared(rule, index))
-        for leg in (*damage.losses, *damage.endings):
-            if self._legs.moot(leg) and (self._legs.opened or leg is Leg.CLIENT or leg in damage.endings):
+        takes_hold = False
+        for leg in Leg:
+            means, moot = self._aim(leg, damage)
+            takes_hold = takes_hold or (means and not moot)
+            if moot:
                 self._out.note(StepMoot(rule.name, fault, leg))
+        if not takes_hold:
+            return
         self._out.note(FaultArmed(rule.name, fault))
         if damage.lasts:
             run.armed.append(Arming(step.fault, damage, None if step.span is None else now + step.span))
@@ -301,7 +319,18 @@ class Flow:
 
     def wait_for(self, run: Run, moment: FlowMoment, now: float) -> bool:
         """Have a script go on at a moment."""
-        return self._moments.await_run(Waiter(moment, run.rule, _AFTER_RULES, run), now)
+        return self._moments.await_run(Waiter(moment, run.rule, run), now)
+
+    def _aim(self, leg: Leg, damage: Damage) -> tuple[bool, bool]:
+        """Tell whether damage is meant for a leg, and whether it comes too late for it."""
+        ending, legs = damage.endings.get(leg), self._legs
+        if ending is not None:
+            half = ending.how is How.HALF_CLOSE and legs.states[leg] not in (LegState.OPEN, LegState.PEER_DONE)
+            return True, half or legs.moot(leg) or self._directions[leg.other].ending is not None
+        if leg in damage.losses:
+            # A loss of the server's leg is set once that is there.
+            return True, legs.moot(leg) and (legs.opened or leg is Leg.CLIENT)
+        return leg.other in damage.stages, leg.other in damage.stages and legs.final(leg)
 
     # ---- endings
 
@@ -310,7 +339,7 @@ class Flow:
         direction = self._directions[leg.other]
         if self._legs.moot(leg) or direction.ending is not None:
             return
-        if ending.how in (How.RESET, How.CLOSE, How.HALF_CLOSE):
+        if ending.how in (How.RESET, How.CLOSE, How.CLOSE_UNREAD):
             self._legs.lifted |= {leg}  # or nobody would hear it
             self._settle_losses(now)
         if ending.how is How.HALF_CLOSE:
@@ -323,9 +352,13 @@ class Flow:
 
     def _hold_for_ending(self, direction: Direction, ending: Ending, cause: str, now: float) -> None:
         """Shut the gate until what has left it is sent, or, for a close(), in our kernel's hands."""
-        direction.pause, direction.ending, direction.cause = Pause.ENDING, ending, cause
+        direction.ending, direction.cause = ending, cause
         direction.until = now + FLUSH_LIMIT
-        self._out.do(Flush(direction.source.other, Depth.KERNEL if ending.how is How.CLOSE else Depth.WIRE))
+        self._pause(direction, Pause.ENDING, Depth.KERNEL if ending.how is How.CLOSE else Depth.WIRE)
+
+    def _pause(self, direction: Direction, why: Pause, depth: Depth) -> None:
+        direction.pause, direction.flushing = why, depth
+        self._out.do(Flush(direction.source.other, depth))
 
     def _half_close(self, leg: Leg, cause: str, now: float) -> None:
         if self._legs.states[leg] not in (LegState.OPEN, LegState.PEER_DONE):
@@ -339,7 +372,7 @@ class Flow:
         if self._legs.ended(leg):
             return
         self._directions[leg.other].ending = ending
-        self.discarded += self._directions[leg.other].close()
+        self.discarded += self._directions[leg.other].cut_off()
         self._legs.end(leg, ending.how, cause, now)
         if ending.other is not Other.KEEP and not self._legs.moot(leg.other):
             how = How.CLOSE if ending.other is Other.CLOSE else How.RESET

@@ -95,8 +95,10 @@ class Legs:
         self._look_whether_over(now)
 
     def end_orphan(self, now: float) -> None:
-        """End what is left."""
+        """End what is left; a leg that is still being dialled ends when that is over."""
         self.orphan = None
+        if not self.opened and not self.ended(Leg.SERVER):
+            return
         for leg in Leg:
             if not self.moot(leg):
                 self.end(leg, How.RESET, "orphan limit", now)

@@ -5,16 +5,16 @@ Offsets, texts and turns are waited for at the gate of a direction; the rest is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
-from bustedwall.flow.direction import Direction
+from bustedwall.flow.direction import Direction, Pause
 from bustedwall.flow.idle import IdleClock
 from bustedwall.flow.legs import Legs
 from bustedwall.flow.out import Out
 from bustedwall.flow.waiter import Waiter
 from bustedwall.flow.watch import TextWatch
 from bustedwall.policy.rules import AtAccept, AtAge, AtBytes, AtEof, AtIdle, AtOpen, AtText, AtTurn, Rule
-from bustedwall.terms.commands import Measure
+from bustedwall.terms.commands import Depth, Flush, Measure
 from bustedwall.terms.events import Measured
 from bustedwall.terms.facts import RuleMissed
 from bustedwall.terms.leg import Leg
@@ -39,25 +39,24 @@ class Moments:
         self.accepted = False
         """The moment `accept` has passed."""
         self.speaker: Leg | None = None
-        """Which side spoke last, while somebody listens for turns."""
+        """Which side spoke last, as far as it is known."""
 
     # ---- beginning to wait
 
-    def await_rule(self, rule: Rule, rank: int, now: float) -> bool:
+    def await_rule(self, rule: Rule, now: float) -> bool:
         """Have a rule fire at its moment; True: its moment is now. One that is past is told as a fact."""
         moment = rule.when
-        waiter = Waiter(moment, rule, rank)  # type: ignore[arg-type]  # the caller has no rules of policy moments
+        waiter = Waiter(moment, rule)  # type: ignore[arg-type]  # the caller has no rules of policy moments
         match moment:
             case AtOpen() if self._legs.opened:
                 return True
             case AtAccept() if self.accepted:
                 self._miss(rule, "the flow had been accepted already")
-            case AtBytes(source, count):
-                if count <= self._directions[source].passed:
-                    self._miss(rule, "the offset had been passed already")
-                else:
-                    waiter.edge = count
-                    self._at_gate(source, waiter)
+            case AtBytes(source, count) if count <= self._directions[source].passed:
+                self._miss(rule, "the offset had been passed already")
+            case AtBytes(source):
+                self._at_gate(source, waiter)
+                self._count(self._directions[source])
             case AtTurn(source, number):
                 if any(direction.passed for direction in self._directions.values()):
                     self._miss(rule, "nobody counted the turns before")
@@ -83,9 +82,9 @@ class Moments:
                 return False
             case AtAge(seconds) if self._began + seconds <= now:
                 return False
-            case AtBytes(source, count):
-                waiter.edge = self._directions[source].passed + count
+            case AtBytes(source):
                 self._at_gate(source, waiter)
+                self._count(self._directions[source])
             case AtTurn(source, number):
                 waiter.turn = self._directions[source].turns + number
                 self._at_gate(source, waiter)
@@ -96,8 +95,7 @@ class Moments:
     def _wait(self, waiter: Waiter, now: float) -> None:
         match waiter.moment:
             case AtText(source):
-                direction = self._directions[source]
-                waiter.watch = TextWatch(waiter.moment, direction.passed)
+                waiter.watch = TextWatch(waiter.moment)
                 self._at_gate(source, waiter)
                 return
             case AtAge(seconds):
@@ -120,17 +118,40 @@ class Moments:
         self._directions[source].waiters += (waiter,)
         self._turns = self._turns or waiter.turn is not None
 
+    def _count(self, direction: Direction) -> None:
+        """Turn counts into offsets, once it is known how much has passed.
+
+        The relay tells what it has moved on its own, and not what it has read and our kernel does not
+        take yet. So the direction stands still until all of that is in our kernel.
+        """
+        leg = direction.source.other
+        if direction.pause is None and direction.passed and not self._legs.ended(leg):
+            direction.pause, direction.flushing = Pause.COUNT, Depth.KERNEL
+            self._out.do(Flush(leg, Depth.KERNEL))
+        elif direction.pause is not Pause.COUNT:
+            self.counted(direction)
+
+    def counted(self, direction: Direction) -> None:
+        """Turn counts into offsets: all that was taken so far has passed."""
+        for waiter in direction.waiters:
+            if isinstance(waiter.moment, AtBytes) and waiter.edge is None:
+                begin = 0 if waiter.run is None else direction.passed
+                waiter.edge = begin + waiter.moment.count
+                if waiter.edge <= direction.passed:
+                    direction.waiters = tuple(other for other in direction.waiters if other is not waiter)
+                    self._miss(waiter.rule, "the offset had been passed already")
+
     def _miss(self, rule: Rule, why: str) -> None:
         self._out.note(RuleMissed(rule.name, why))
 
     # ---- ending to wait
 
-    def forget(self, rule: Rule) -> None:
-        """Have a rule and its scripts wait no more."""
+    def forget(self, rules: Container[Rule]) -> None:
+        """Have rules and their scripts wait no more."""
         for direction in self._directions.values():
-            direction.waiters = tuple(waiter for waiter in direction.waiters if waiter.rule != rule)
+            direction.waiters = tuple(waiter for waiter in direction.waiters if waiter.rule not in rules)
         if self._waiting:
-            self._waiting[:] = [waiter for waiter in self._waiting if waiter.rule != rule]
+            self._waiting[:] = [waiter for waiter in self._waiting if waiter.rule not in rules]
 
     # ---- what happens
 
@@ -161,7 +182,7 @@ class Moments:
         return self._turns
 
     def speaks(self, direction: Direction) -> None:
-        """Note that bytes of a side are at the gate; if the other one spoke last, a turn begins."""
+        """Note that bytes of a side are at the gate; if it was not the one that spoke last, a turn begins."""
         if self.speaker is not direction.source:
             self.speaker = direction.source
             direction.speak()
@@ -193,5 +214,4 @@ class Moments:
     def _take(self, come: list[Waiter]) -> list[Waiter]:
         if come:
             self._waiting[:] = [waiter for waiter in self._waiting if waiter not in come]
-            come.sort(key=lambda waiter: waiter.rank)
         return come

@@ -41,18 +41,24 @@ class Rulebook:
 
     def change(self, rules: tuple[Rule, ...], now: float) -> None:
         """Keep the rules that stay, end those that go, begin those that are new."""
-        new = [(rank, rule) for rank, rule in enumerate(rules) if rule not in self._rules]
-        for rule in [rule for rule in self._rules if rule not in rules]:
-            self._moments.forget(rule)
-            self._scripts.clear(rule, now)
-            self._counts.pop(rule.name, None)
+        gone = [rule for rule in self._rules if rule not in rules]
+        new = [rule for rule in rules if rule not in self._rules]
+        # First of all those that go are deaf: what is let go when others are taken back could fire them.
+        self._rules = tuple(rule for rule in rules if rule not in new)
+        if gone:
+            self._moments.forget(gone)
+            for rule in gone:
+                self._counts.pop(rule.name, None)
+            self._scripts.clear(gone, now)
         self._rules = rules
-        for rank, rule in new:
-            if not rule.of_policy and self._moments.await_rule(rule, rank, now):
+        for rule in new:
+            if not rule.of_policy and self._moments.await_rule(rule, now):
                 self.fire(rule, now)
 
     def come(self, waiters: list[Waiter], now: float) -> None:
-        """Have rules fire and scripts go on whose moment has come."""
+        """Have rules fire and scripts go on whose moment has come: rules first, both in the order of the policies."""
+        if len(waiters) > 1:
+            waiters.sort(key=self._order)
         for waiter in waiters:
             run = waiter.run
             if run is None:
@@ -61,8 +67,11 @@ class Rulebook:
                 run.moment = None
                 self._scripts.go_on(run, now)
 
+    def _order(self, waiter: Waiter) -> tuple[bool, int]:
+        return waiter.run is not None, self._rules.index(waiter.rule)
+
     def fire(self, rule: Rule, now: float, waiter: Waiter | None = None) -> None:
-        """Start a rule's script, if its counts and chance allow it; then have it wait for its next moment."""
+        """Start a rule's script, if its counts and chance allow it, and have it wait for its next moment."""
         comings, fired = self._counts.get(rule.name, (0, 0))
         most = rule.times or (None if rule.of_policy else 1)
         if rule not in self._rules or (most is not None and fired >= most):
@@ -70,13 +79,15 @@ class Rulebook:
         comings, draw = comings + 1, None
         if rule.probability < 1:
             draw = self._commons.dice.fraction(rule.name, self._number, comings)
-        fires = (draw is None or draw < rule.probability) and self._commons.take(rule)
+        lucky = draw is None or draw < rule.probability
+        fires = lucky and self._commons.take(rule)
         self._counts[rule.name] = (comings, fired + fires)
+        used_up = lucky and not fires
+        if waiter is not None and not used_up and (most is None or fired + fires < most):
+            self._moments.again(waiter)  # before its steps: they may take out what it would look at next
         if fires:
             client, server = (self._directions[leg].passed for leg in Leg)
             self._out.note(RuleFired(rule.name, comings, client, server, draw))
             self._scripts.start(rule, comings, now)
         else:
             self._out.note(RuleSpared(rule.name, comings, draw))
-        if waiter is not None and rule in self._rules and (most is None or fired + fires < most):
-            self._moments.again(waiter)

@@ -6,7 +6,7 @@ the door's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from bustedwall.faults.fault import Damage
@@ -84,19 +84,19 @@ class Scripts:
                 run.until = None
                 self.go_on(run, due)
 
-    def clear(self, rule: Rule, now: float) -> None:
-        """End a rule's scripts where they stand, and take back what they did."""
+    def clear(self, rules: Collection[Rule], now: float) -> None:
+        """End the scripts of rules where they stand, and take back together what they did."""
         for run in self.runs:
-            if run.rule == rule:
-                run.step, run.until, run.moment = len(rule.steps), None, None
-        self._take_back(self._armed_by(rule), "its policy was taken away", now)
-        self.runs = [run for run in self.runs if run.rule != rule]
+            if run.rule in rules:
+                run.step, run.until, run.moment = len(run.rule.steps), None, None
+        self._take_back(self._armed_by(rules), "its policy was taken away", now)
+        self.runs = [run for run in self.runs if run.rule not in rules]
 
     def _heal(self, rule: Rule, now: float) -> None:
-        self._take_back(self._armed_by(rule), "healed", now)
+        self._take_back(self._armed_by((rule,)), "healed", now)
 
-    def _armed_by(self, rule: Rule) -> list[tuple[Run, Arming]]:
-        return [(run, arming) for run in self.runs if run.rule == rule for arming in run.armed]
+    def _armed_by(self, rules: Collection[Rule]) -> list[tuple[Run, Arming]]:
+        return [(run, arming) for run in self.runs if run.rule in rules for arming in run.armed]
 
     def _take_back(self, armed: list[tuple[Run, Arming]], why: str, now: float) -> None:
         """Undo together: all losses are lifted before any held byte goes out."""

@@ -55,10 +55,12 @@ class FlowTable:
         return tuple(rule for rule in self._rules if self.touches(rule, number, address, began))
 
     def touches(self, rule: Rule, number: int, address: str, began: float) -> bool:
-        """Tell whether a rule matches a flow."""
+        """Tell whether a rule matches a flow; one that is no more matches none."""
         match = rule.match
         if match is ALL_FLOWS:
             return True
+        if rule.name not in self._applied:
+            return False
         return (
             (match.nth is None or number == match.nth)
             and (match.first is None or number <= match.first)

@@ -17,8 +17,6 @@ class Waiter:
     moment: FlowMoment
     rule: Rule
     """Whose moment it is, or whose script waits."""
-    rank: int
-    """Its place among those whose moment is the same."""
     run: Run | None = None
     """The script that waits; None: the rule itself."""
     edge: int | None = None

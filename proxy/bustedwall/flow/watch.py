@@ -14,53 +14,85 @@ TLS_HANDSHAKE = b"\x16\x03"
 class TextWatch:
     """One text, or pattern, that somebody waits for.
 
-    It is shown each byte of its direction once, in order, however they are cut; what was shown
-    before and can be the beginning of a match is kept: one byte less than the text, or `within`.
+    `look` is shown what is about to pass and remembers nothing of it, because a fault may still take
+    or change it; `keep` is told what has passed. So what it finds does not depend on how bytes are cut
+    into chunks: of several matches it is the one that ends first, as if each byte came alone.
     """
 
-    __slots__ = ("_kept", "_pattern", "_reach", "_seen", "_text", "deliver")
+    __slots__ = ("_after", "_kept", "_pattern", "_reach", "_text", "_told", "deliver")
 
-    def __init__(self, moment: AtText, passed: int) -> None:
+    def __init__(self, moment: AtText) -> None:
         self.deliver = moment.deliver
         self._text = moment.text
         self._pattern = None if moment.pattern is None else re.compile(moment.pattern.encode())
         self._reach = moment.within if self._pattern else len(moment.text) - 1
         self._kept = b""
-        self._seen = passed
-        """The offset up to which it has looked."""
+        """The last bytes that passed; of a pattern one more than a match can use, for `^` and `\\b`."""
+        self._after = 0
+        """The offset behind the last match; the next one begins there or later."""
+        self._told = False
+        """Whether TLS was told of."""
 
-    def look(self, offset: int, data: bytes) -> int | None:
-        """Look at bytes that begin at an offset; return the offset of the moment, or None.
+    def look(self, passed: int, data: bytes) -> tuple[int, int] | None:
+        """Return the offsets of the first match in bytes that are about to pass, and of its end; or None."""
+        base = passed - len(self._kept)
+        start = max(0, self._after - base)
+        found = self._pattern_in(data, start) if self._pattern else self._text_in(data, start)
+        return None if found is None else (base + found[0], base + found[1])
 
-        After a match it goes on behind it: it is shown the same bytes again for the next one. An
-        offset below `offset` has passed already.
-        """
-        fresh = data[self._seen - offset :] if self._seen > offset else data
-        if not fresh:
-            return None
-        begin, end = self._pattern_in(fresh) if self._pattern else self._text_in(fresh)
-        if end < 0:
-            self._seen += len(fresh)
-            self._kept = (self._kept + fresh[-self._reach :])[-self._reach :] if self._reach else b""
-            return None
-        kept, self._kept = len(self._kept), b""
-        start = self._seen - kept
-        self._seen = start + end
-        return start + (end if self.deliver else begin)
+    def skip(self, end: int) -> None:
+        """Have the next match begin behind the end of this one."""
+        self._after = end
 
-    def _text_in(self, fresh: bytes) -> tuple[int, int]:
-        """Return where in the kept and the fresh bytes a match begins and ends; negative: nowhere."""
+    def shift(self, passed: int, taken: int) -> None:
+        """Note that so many of the bytes that are about to pass were taken out; fewer than 0: put in."""
+        if self._after > passed:
+            self._after = max(passed, self._after - taken)
+
+    def keep(self, data: bytes) -> None:
+        """Take in bytes that have passed."""
+        if self._reach:
+            self._kept = (self._kept + data[-self._reach :])[-self._reach :]
+
+    def hidden(self, passed: int, data: bytes) -> bool:
+        """Tell, once, that the bytes begin a TLS connection: no text will be seen in it."""
+        if self._told or passed >= len(TLS_HANDSHAKE):
+            return False
+        begin = self._kept if self._reach else b""
+        self._told = len(begin) == passed and (begin + data).startswith(TLS_HANDSHAKE)
+        return self._told
+
+    def _text_in(self, data: bytes, start: int) -> tuple[int, int] | None:
         kept, size = self._kept, len(self._text)
-        at = (kept + fresh[: size - 1]).find(self._text) if kept else -1
+        at = (kept + data[: size - 1]).find(self._text, start) if kept else -1
         if at < 0:
-            at = find(fresh, self._text)
+            at = find(data, self._text, max(0, start - len(kept)))
             if at < 0:
-                return -1, -1
+                return None
             at += len(kept)
         return at, at + size
 
-    def _pattern_in(self, fresh: bytes) -> tuple[int, int]:
+    def _pattern_in(self, data: bytes, start: int) -> tuple[int, int] | None:
         assert self._pattern is not None
-        found = self._pattern.search(self._kept + fresh)
-        # A match of nothing at all is no moment: it would come again and again at the same place.
-        return (found.start(), found.end()) if found and found.end() > found.start() else (-1, -1)
+        search, within = self._pattern.search, self._reach
+        window = self._kept + data
+        start = max(start, int(len(self._kept) == within))
+        while (match := search(window, start)) is not None:
+            if match.end() == match.start():
+                start = match.end() + 1  # a match of nothing at all is no moment
+                continue
+            # With fewer bytes there is a match or there is none; where that changes, the first one ends.
+            least, end = match.start() + 1, match.end()
+            while least < end:
+                middle = (least + end) // 2
+                shorter = search(window, start, middle)
+                if shorter is not None and shorter.end() > shorter.start():
+                    end = shorter.end()
+                else:
+                    least = middle + 1
+            match = search(window, start, end)
+            assert match is not None
+            if end - match.start() <= within:
+                return match.start(), end
+            start = end - within  # what begins earlier spans too much
+        return None

@@ -290,9 +290,11 @@ class TcpFlow:
 
     def try_flush(self, leg: TcpLeg) -> None:
         """Tell the logic that a leg's bytes have come as far as it asked, if they have."""
-        if leg.gone or not (leg.blocked or (leg.flush is Depth.WIRE and unsent(leg.sock))):
+        depth = leg.flush
+        assert depth is not None
+        if leg.gone or not (leg.blocked or (depth is Depth.WIRE and unsent(leg.sock))):
             leg.flush = None
-            self.tell(Flushed(leg.name))
+            self.tell(Flushed(leg.name, depth))
 
     def _set_alarm(self) -> None:
         when = None if self.logic is None else self.logic.deadline()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bustedwall.terms.commands import Depth
 from bustedwall.terms.items import Item
 from bustedwall.terms.leg import Leg
 
@@ -45,6 +46,8 @@ class Flushed:
     """What a `Flush` command asked for is so."""
 
     leg: Leg
+    depth: Depth = Depth.KERNEL
+    """How deep it was to be; it may answer a command that another has followed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.flow.play import CLIENT, SERVER, arm, play, rule
 
-from bustedwall.flow.flow import FLUSH_LIMIT, Flow
+from bustedwall.flow.endings import FLUSH_LIMIT
+from bustedwall.flow.flow import Flow
 from bustedwall.flow.legs import ORPHAN_LIMIT
 from bustedwall.flow.orders import RuleCalled
 from bustedwall.policy.rules import AtBytes, AtOpen, AtSignal, Heal, Wait

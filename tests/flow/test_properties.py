@@ -1,92 +1,189 @@
-"""What holds for any rules, bytes, chunks and timing."""
+"""What holds for any rules, faults, bytes, chunks, timing, and any change of policies meanwhile."""
 
 from __future__ import annotations
 
 from random import Random
+from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.flow.anything import MOMENTS, counts_all, faults, keeps_all, legs, policies, said
 from tests.flow.play import arm, rule
 from tests.flow.simulated import Pretended, SimulatedRelay
 
+from bustedwall.faults import registry
+from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
-from bustedwall.policy.rules import AtBytes, AtOpen, Heal, Rule, Step, Wait
+from bustedwall.flow.orders import RuleCalled, RulesChanged
+from bustedwall.policy.rules import AtBytes, FlowMoment, PolicyMoment, Rule
+from bustedwall.terms.dice import Dice
+from bustedwall.terms.facts import FlushGaveUp, ResetSent, RuleFired
 from bustedwall.terms.items import FIN, RST, Fin, Rst
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import NO_LOSS
+from bustedwall.terms.losses import NO_LOSS, Loss, Way
+from bustedwall.terms.passage import OPEN_ROAD
 
-losses_before = st.sampled_from([(), ("drop all to {}",)])
-legs = st.sampled_from(list(Leg))
-times = st.sampled_from([0.0, 0.1, 0.7, 3.0])
-data = st.binary(max_size=60)
+ALL = faults()
+LOSSLESS = tuple(fault for fault in ALL if keeps_all(fault))
+COUNTING = tuple(fault for fault in ALL if counts_all(fault))
+
 dice = st.integers(0, 2**32).map(Random)
+finished = st.sampled_from([FIN, None])
+ended = st.sampled_from([FIN, None, RST])
 
 
 @st.composite
-def lossless_steps(draw: st.DrawFn) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    for _ in range(draw(st.integers(1, 3))):
-        span = draw(st.sampled_from([None, 0.3, 2.0]))
-        steps.append(arm(f"latency {draw(times)}s from {draw(legs).value}", span=span))
-        steps += draw(st.sampled_from([(), (Wait(0.5),), (Wait(0.0), Heal()), (Heal(),)]))
-    return tuple(steps)
+def changes(draw: st.DrawFn, chosen: tuple[object, ...]) -> list[tuple[Rule, ...]]:
+    """Return what the rules are one after the other: some stay, some come, some go, in any order."""
+    rules = draw(policies(chosen))  # type: ignore[arg-type]
+    found = [rules]
+    for _ in range(draw(st.integers(0, 2))):
+        kept = [each for each in found[-1] if draw(st.booleans())]
+        new = [each for each in draw(policies(chosen, 2)) if each.name not in {old.name for old in kept}]  # type: ignore[arg-type]
+        found.append(tuple(draw(st.permutations(kept + new))))
+    return found
 
 
-@st.composite
-def rules(draw: st.DrawFn) -> tuple[Rule, ...]:
-    moments = st.one_of(st.just(AtOpen()), st.builds(AtBytes, legs, st.integers(1, 60)))
-    count = draw(st.integers(0, 4))
-    return tuple(rule(draw(moments), *draw(lossless_steps()), name=f"test/{i}") for i in range(count))
+def orders(found: list[tuple[Rule, ...]], chance: Random) -> list[RulesChanged | RuleCalled]:
+    """Return the changes, with calls of the policies' rules in between."""
+    told: list[RulesChanged | RuleCalled] = []
+    for number, rules in enumerate(found):
+        told += [RulesChanged(rules)] if number else []
+        called = [each for each in rules if each.of_policy]
+        told += [RuleCalled(each) for each in called * 2 if chance.random() < 0.7]
+    return told
 
 
-@settings(max_examples=300)
-@given(rules(), data, data, st.sampled_from([FIN, None]), st.sampled_from([FIN, None]), dice)
+def relay(
+    found: list[tuple[Rule, ...]], client: Pretended, server: Pretended, chance: Random, *, upstream: bool = True
+) -> SimulatedRelay:
+    flow = Flow(found[0], commons=Commons(Dice.seeded(7)), number=1)
+    return SimulatedRelay(flow, client, server, chance, orders(found, chance), upstream=upstream)
+
+
+def disarm(of: SimulatedRelay) -> None:
+    """Take all rules away and let the flow come to rest; it is as if there had never been any."""
+    of.tell(RulesChanged(()))
+    of.go_on()
+    flow = of.flow
+    assert all(direction.held() == 0 for direction in flow._directions.values())
+    if flow.over:
+        return
+    assert not any(direction.stages or direction.waiters for direction in flow._directions.values())
+    assert not flow._scripts.runs
+    assert all(of.losses[leg] == NO_LOSS for leg in Leg if not of.ends[leg].gone)
+    for leg in Leg:
+        open_still = flow._legs.readable(leg)
+        assert flow.passage(leg) == OPEN_ROAD or not open_still
+
+
+def endings(of: SimulatedRelay) -> tuple[str | None, ...]:
+    """Return how the server's and the client's leg ended, but for one whose FIN was lost until the orphan limit."""
+    lost = {fact.leg for fact in of.facts if isinstance(fact, ResetSent) and fact.cause == "orphan limit"}
+    return tuple("FIN" if leg in lost else of.ends[leg].got_ending for leg in (Leg.SERVER, Leg.CLIENT))
+
+
+def test_every_fault_and_every_moment_is_tried() -> None:
+    assert {fault.word for fault in ALL} == set(registry())
+    assert set(MOMENTS) == {*get_args(FlowMoment), *get_args(PolicyMoment)}
+
+
+@settings(max_examples=250)
+@given(changes(LOSSLESS), said, said, finished, finished, dice)
 def test_lossless_faults_keep_bytes_their_order_and_the_endings(
-    given_rules: tuple[Rule, ...], asked: bytes, answered: bytes, one: Fin | None, other: Fin | None, chance: Random
+    found: list[tuple[Rule, ...]], asked: bytes, answered: bytes, one: Fin | None, other: Fin | None, chance: Random
 ) -> None:
     client, server = Pretended(asked, one), Pretended(answered, other)
-    flow = Flow(given_rules)
+    of = relay(found, client, server, chance)
 
-    SimulatedRelay(flow, client, server, chance).run()
+    of.run()
+    disarm(of)
 
     assert (server.got, client.got) == (asked, answered)
-    assert (server.got_ending, client.got_ending) == ("FIN" if one else None, "FIN" if other else None)
-    assert flow.over == bool(one and other)
-    assert flow.discarded == 0
+    assert endings(of) == ("FIN" if one else None, "FIN" if other else None)
+    assert of.flow.over == bool(one and other)
+    assert of.flow.discarded == of.thrown_away == 0
 
 
-@settings(max_examples=300)
-@given(rules(), data, data, st.sampled_from([FIN, None, RST]), dice)
+@settings(max_examples=200)
+@given(changes(LOSSLESS), said, said, ended, dice)
 def test_a_rst_arrives_behind_the_bytes_before_it(
-    given_rules: tuple[Rule, ...], asked: bytes, answered: bytes, other: Fin | Rst | None, chance: Random
+    found: list[tuple[Rule, ...]], asked: bytes, answered: bytes, other: Fin | Rst | None, chance: Random
 ) -> None:
     client, server = Pretended(asked, RST), Pretended(answered, other)
-    flow = Flow(given_rules)
+    of = relay(found, client, server, chance)
 
-    SimulatedRelay(flow, client, server, chance).run()
+    of.run()
+    disarm(of)
 
-    assert flow.over
+    assert of.flow.over
     assert answered.startswith(client.got)
-    if not isinstance(other, Rst):
+    assert of.taken == len(client.got + server.got) + of.flow.discarded + of.thrown_away
+    if not isinstance(other, Rst) and not any(isinstance(fact, FlushGaveUp) for fact in of.facts):
         assert (server.got, server.got_ending) == (asked, "RST")
 
 
-@settings(max_examples=300)
-@given(rules(), st.builds(AtBytes, legs, st.integers(1, 50)), losses_before, data, data, dice)
+@settings(max_examples=400)
+@given(changes(COUNTING), said, said, ended, ended, dice, st.integers(0, 9))
+def test_each_byte_is_passed_or_counted_and_nothing_leaves_after_an_ending(
+    found: list[tuple[Rule, ...]],
+    asked: bytes,
+    answered: bytes,
+    one: Fin | Rst | None,
+    other: Fin | Rst | None,
+    chance: Random,
+    upstream: int,
+) -> None:
+    client, server = Pretended(asked, one), Pretended(answered, other)
+    of = relay(found, client, server, chance, upstream=upstream > 0)
+
+    of.run()
+    disarm(of)
+
+    assert asked.startswith(server.got)
+    assert answered.startswith(client.got)
+    assert of.taken == len(client.got + server.got) + of.flow.discarded + of.thrown_away
+
+
+@settings(max_examples=400)
+@given(changes(ALL), said, said, ended, ended, dice)
+def test_any_faults_end_and_leave_the_legs_as_found(
+    found: list[tuple[Rule, ...]],
+    asked: bytes,
+    answered: bytes,
+    one: Fin | Rst | None,
+    other: Fin | Rst | None,
+    chance: Random,
+) -> None:
+    of = relay(found, Pretended(asked, one), Pretended(answered, other), chance)
+
+    of.run()
+    disarm(of)
+
+
+@settings(max_examples=200)
+@given(
+    policies(LOSSLESS),
+    st.builds(AtBytes, legs, st.integers(1, 50)),
+    st.sampled_from([(), ("drop all to {}",)]),
+    said,
+    said,
+    dice,
+)
 def test_a_reset_lets_exactly_the_bytes_out_that_its_offset_names(
-    given_rules: tuple[Rule, ...], when: AtBytes, loss: tuple[str, ...], asked: bytes, answered: bytes, chance: Random
+    rules: tuple[Rule, ...], when: AtBytes, loss: tuple[str, ...], asked: bytes, answered: bytes, chance: Random
 ) -> None:
     """Whatever stages hold meanwhile: they hold bytes that have not passed."""
     target = when.source.other
     steps = [arm(step.format(target.value)) for step in (*loss, "reset {}")]
     ends = {Leg.CLIENT: Pretended(asked, FIN), Leg.SERVER: Pretended(answered, FIN)}
     sent = {Leg.CLIENT: asked, Leg.SERVER: answered}[when.source]
-    flow = Flow((rule(when, *steps, name="test/cut"), *given_rules))
-    relay = SimulatedRelay(flow, ends[Leg.CLIENT], ends[Leg.SERVER], chance)
+    of = relay([(rule(when, *steps, name="test/cut"), *rules)], ends[Leg.CLIENT], ends[Leg.SERVER], chance)
 
-    relay.run()
+    of.run()
+    reached = any(isinstance(fact, RuleFired) and fact.rule == "test/cut" for fact in of.facts)
+    disarm(of)
 
-    reached = len(sent) >= when.count
     assert ends[target].got == (sent[: when.count] if reached else sent)
-    assert ends[target].got_ending == ("RST" if reached else "FIN")
-    assert relay.losses[target] == NO_LOSS
+    assert (ends[target].got_ending == "RST") if reached else (endings(of) == ("FIN", "FIN"))
+    assert not reached or Loss(Way.TO) not in of.losses[target], "nobody would hear the RST"

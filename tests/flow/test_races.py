@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.flow.play import CLIENT, SERVER, arm, fired, play, rule
 
-from bustedwall.flow.flow import FLUSH_LIMIT, Flow
+from bustedwall.flow.endings import FLUSH_LIMIT
+from bustedwall.flow.flow import Flow
 from bustedwall.flow.legs import ORPHAN_LIMIT
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.policy.rules import AtAge, AtBytes, AtOpen, AtSignal, Wait
@@ -58,6 +59,20 @@ def test_a_wait_for_bytes_counts_from_behind_what_the_relay_had_taken() -> None:
     play(flow, (2.0, Passed(SERVER, 500), []), (2.0, Flushed(CLIENT), []))
     assert flow.passage(SERVER) == Passage(look=False, credit=10)
     play(flow, (3.0, Passed(SERVER, 10), [Reset(CLIENT)]))
+
+
+def test_a_wait_for_bytes_begins_at_the_first_told_of_two_directions_that_have_moved() -> None:
+    flow = Flow((rule(AtAge(1.0), Wait(AtBytes(SERVER, 10)), RESET),))
+
+    play(
+        flow,
+        (0.0, Accepted(), [Dial()]),
+        (0.0, Opened(), []),
+        (1.0, Passed(CLIENT, 5), [Flush(CLIENT, Depth.KERNEL)]),
+        (1.0, Passed(SERVER, 100), []),
+        (1.0, Flushed(CLIENT), []),
+    )
+    assert flow.passage(SERVER) == Passage(look=False, credit=10)
 
 
 def test_an_offset_among_what_the_relay_had_taken_is_missed() -> None:

@@ -175,6 +175,7 @@ def test_a_rule_that_is_added_before_another_fires_before_it() -> None:
     flow = Flow((stays,))
     flow.handle(Opened(), 0.0)
     flow.handle(RulesChanged((added, stays)), 0.0)
+    flow.handle(Flushed(CLIENT), 0.0)
 
     assert fired(flow.handle(Passed(SERVER, 4), 1.0)) == ["p/added", "p/stays"]
 

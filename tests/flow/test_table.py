@@ -14,6 +14,7 @@ from bustedwall.terms.commands import Note
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
 from bustedwall.terms.events import Woke
+from bustedwall.terms.facts import ShareDrawn
 
 LATENCY = arm("latency 1s from client")
 REFUSED = Door(DoorMode.REFUSE)
@@ -55,6 +56,27 @@ def test_a_share_of_the_flows_is_drawn_once_and_by_the_seed() -> None:
     assert 240 < len(share) < 360
 
 
+def test_each_draw_of_a_share_is_a_fact_and_says_what_it_decided() -> None:
+    only, other = rule(AtOpen(), LATENCY, match=Match(share=0.3)), rule(AtOpen(), LATENCY, name="p/other")
+    of = table(other, only)
+    drawn = {number: of.draws(number) for number in range(1, 101)}
+
+    assert {len(facts) for facts in drawn.values()} == {1}
+    touched = [number for number, (fact,) in drawn.items() if isinstance(fact, ShareDrawn) and fact.touched]
+    assert touched == [number for number in drawn if only in of.rules_of(number, "127.0.0.1", 1.0)]
+    assert all((fact.draw < 0.3) == fact.touched for (fact,) in drawn.values() if isinstance(fact, ShareDrawn))
+
+
+def test_open_flows_are_drawn_by_the_rules_that_are_new() -> None:
+    old = rule(AtOpen(), LATENCY, match=Match(share=0.3))
+    new = rule(AtOpen(), LATENCY, match=Match(share=0.3), name="p/new")
+    of = table(old)
+    (tell,) = told(of, RulesChanged((old, new)), 1.0)
+
+    assert tell == TellRules((new,))
+    assert [fact.record()["rule"] for fact in of.draws(1, (new,))] == ["p/new"]
+
+
 @pytest.mark.parametrize(
     ("address", "matches"),
     [("10.1.2.3", True), ("11.0.0.1", False), ("::ffff:10.9.9.9", True), ("fe80::1%eth0", False), ("fd00::5", True)],
@@ -79,7 +101,7 @@ def test_a_rule_for_when_it_is_applied_is_called_at_once_and_once() -> None:
     only = rule(AtApplied(), LATENCY)
     of = FlowTable(Dice.seeded(1))
 
-    assert told(of, RulesChanged((only,)), 1.0) == [TellRules(), CallRule(only)]
+    assert told(of, RulesChanged((only,)), 1.0) == [TellRules((only,)), CallRule(only)]
     assert told(of, RulesChanged((only,)), 2.0) == [TellRules()]
 
 

@@ -58,9 +58,9 @@ class Shaper(Holding):
         """When the first quantum, which the pipe has taken, is through."""
 
     def feed(self, item: Item, now: float) -> Iterable[Item]:
-        """Put the item in line; an ending behind nothing goes on at once."""
+        """Put the item in line; an ending behind nothing goes on at once, and so does what a burst lets through."""
         self.put(item)
-        return self._move(now, now) if self._due is None else ()
+        return () if self._due is not None else [*self._move(now, now), *self.release(now)]
 
     def release(self, now: float) -> Iterable[Item]:
         """Return what is through, and what should have been by now."""

@@ -21,7 +21,7 @@ from enum import Enum
 from bustedwall.faults.fault import NO_LIMIT, Stage
 from bustedwall.flow.waiter import Waiter
 from bustedwall.policy.rules import Rule
-from bustedwall.terms.commands import Depth
+from bustedwall.terms.commands import Depth, Flush
 from bustedwall.terms.endings import Ending
 from bustedwall.terms.items import Bytes, Item
 from bustedwall.terms.leg import Leg
@@ -186,6 +186,11 @@ class Direction:
         room = edge - self.passed
         self.queue.appendleft(Bytes(item.data[room:], lost=item.lost and not room) if room else item)
         return item.data[:room]
+
+    def wait(self, why: Pause, depth: Depth) -> Flush:
+        """Pause the gate; return the question whose answer ends the pause."""
+        self.pause, self.flushing = why, depth
+        return Flush(self.source.other, depth)
 
     def let_through(self, data: bytes) -> None:
         """Count bytes that have left the gate."""

@@ -39,7 +39,7 @@ class Doorway:
     @property
     def door(self) -> Door:
         """What clients meet now."""
-        doors = [a.damage.door for run in self._scripts.runs for a in run.armed if a.damage.door is not None]
+        doors = [arming.damage.door for _, arming in self._scripts.armed() if arming.damage.door is not None]
         return max(doors, key=_strictness, default=OPEN_DOOR)
 
     def call(self, rule: Rule, now: float) -> None:

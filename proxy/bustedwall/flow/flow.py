@@ -16,11 +16,12 @@ what is on its way, `Moments` knows who waits for what, `Scripts` where each rul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from bustedwall.faults.fault import Damage
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.direction import Direction, Pause
+from bustedwall.flow.endings import PASSED_ON, Endings
 from bustedwall.flow.legs import Legs
 from bustedwall.flow.lifecycle import LegState, Move
 from bustedwall.flow.moments import Moments
@@ -31,28 +32,22 @@ from bustedwall.flow.run import Arming, Run
 from bustedwall.flow.script import Scripts
 from bustedwall.flow.waiter import Waiter
 from bustedwall.policy.rules import Arm, AtAccept, AtEof, AtOpen, FlowMoment, Rule
-from bustedwall.terms.commands import Command, Depth, Dial, Flush, Send, Shut
+from bustedwall.terms.commands import Command, Depth, Dial, Send, Shut
 from bustedwall.terms.dice import Dice
-from bustedwall.terms.endings import Ending, How, Other
+from bustedwall.terms.endings import How
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Measured, Opened, Passed, Woke
-from bustedwall.terms.facts import FaultArmed, FlushGaveUp, LegClosed, StepMoot, TextHidden
+from bustedwall.terms.facts import FaultArmed, FlushGaveUp, StepMoot, TextHidden
 from bustedwall.terms.items import FIN, Bytes, Fin, Item, Rst
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
 
-FLUSH_LIMIT = 1.0
-"""Seconds that an ending waits for the bytes before it; a receiver that stops reading must not hold it for ever."""
-
 _ALONE = Commons(Dice.seeded(0))
-
-_PASSED_ON = Ending(How.RESET, flush=True)
-"""What becomes of a RST of the other leg's peer."""
 
 
 class Flow:
     """What rules do to one client connection and its upstream connection."""
 
-    __slots__ = ("_book", "_commons", "_directions", "_legs", "_moments", "_number", "_out", "_scripts", "discarded")
+    __slots__ = ("_book", "_commons", "_directions", "_endings", "_legs", "_moments", "_number", "_out", "_scripts")
 
     def __init__(
         self,
@@ -69,9 +64,8 @@ class Flow:
         self._directions = {leg: Direction(leg) for leg in Leg}
         self._moments = Moments(self._directions, self._legs, self._out, began)
         self._scripts = Scripts(self, self._out)
+        self._endings = Endings(self._directions, self._legs, self._scripts, self._out)
         self._book = Rulebook(commons, number, self._directions, self._moments, self._scripts, self._out)
-        self.discarded = 0
-        """Bytes that arrived for a leg that had ended, or were held for one when it did."""
         if rules:
             self._book.change(rules, began)
 
@@ -80,10 +74,15 @@ class Flow:
         """Tell whether both legs have ended; no event means anything any more."""
         return self._legs.over
 
+    @property
+    def discarded(self) -> int:
+        """Return how many bytes arrived for a leg that had ended, or were held for one when it did."""
+        return self._legs.discarded
+
     def join_late(self, passed: dict[Leg, int], *, opened: bool) -> None:
         """Begin in the middle: the relay had no need of any logic before."""
         self._moments.accepted = True
-        self._legs.opened = opened
+        self._legs.opened = self._moments.reading = opened
         for leg, count in passed.items():
             self._directions[leg].passed = count
 
@@ -122,7 +121,7 @@ class Flow:
         if not self._legs.over:
             self._happen(event, now)
         if self._legs.over:
-            self.discarded += sum(direction.close() for direction in self._directions.values())
+            self._legs.discarded += sum(direction.close() for direction in self._directions.values())
         return self._out.take()
 
     def _happen(self, event: Event | RulesChanged | RuleCalled, now: float) -> None:  # noqa: C901, PLR0912 (one case per event)
@@ -187,25 +186,26 @@ class Flow:
 
     def _open(self, now: float) -> None:
         self._legs.opened = True
-        self._settle_losses(now)
+        self._endings.settle_losses(now)
         self._moments.start_idle_clocks(now)
         if self._legs.ended(Leg.CLIENT):
             self._legs.end(Leg.SERVER, How.RESET, "the client's leg had ended", now)
         else:
             self._book.come(self._moments.at(AtOpen), now)
+        self._moments.reading = True
 
     # ---- items
 
     def _arrive(self, source: Leg, item: Item, now: float) -> None:
         if self._legs.ended(source):
             # It arrived in the very moment in which something that was due ended the leg.
-            self.discarded += len(item.data) if isinstance(item, Bytes) else 0
+            self._legs.discarded += len(item.data) if isinstance(item, Bytes) else 0
             return
         direction = self._directions[source]
         if isinstance(item, Fin):
             self._legs.move(source, Move.THEIR_FIN, now)
         elif not isinstance(item, Bytes):
-            self.discarded += self._directions[source.other].cut_off()
+            self._legs.discarded += self._directions[source.other].cut_off()
             self._legs.move(source, Move.END, now)
         ended = self._legs.ended(source.other)
         if ended or direction.ending is not None or (direction.closed and not isinstance(item, Rst)):
@@ -220,7 +220,7 @@ class Flow:
         """Read and throw away; answer the FIN of a leg that is alone with ours, behind what it still has to get."""
         source = direction.source
         if isinstance(item, Bytes):
-            self.discarded += len(item.data)
+            self._legs.discarded += len(item.data)
         elif isinstance(item, Fin):
             direction.finished = True
             self._book.come(self._moments.at(AtEof, leg=source), now)
@@ -236,7 +236,7 @@ class Flow:
         leg = direction.source.other
         while direction.queue and direction.pause is None:
             if self._legs.final(leg):
-                self.discarded += direction.clear()
+                self._legs.discarded += direction.clear()
                 return
             item = direction.queue.popleft()
             if isinstance(item, Bytes):
@@ -249,7 +249,7 @@ class Flow:
                 self._out.do(Shut(leg))
                 self._legs.move(leg, Move.OUR_FIN, now)
             else:
-                self._hold_for_ending(direction, _PASSED_ON, "peer", now)
+                self._endings.hold(direction, PASSED_ON, "peer", now)
 
     def _let_out_bytes(self, direction: Direction, item: Bytes) -> None:
         leg = direction.source.other
@@ -262,7 +262,7 @@ class Flow:
             self._out.do(Send(leg, data, item.lost))
             direction.let_through(data)
         if direction.at_edge():
-            self._pause(direction, Pause.EDGE, Depth.KERNEL)
+            self._out.do(direction.wait(Pause.EDGE, Depth.KERNEL))
 
     def _flushed(self, direction: Direction, now: float) -> None:
         """End a pause: at an edge rules fire, before an ending the ending comes."""
@@ -272,9 +272,7 @@ class Flow:
         elif pause is Pause.EDGE:
             self._stand(direction, direction.reached(), now)
         elif pause is Pause.ENDING:
-            ending = direction.ending
-            assert ending is not None
-            self._end(direction.source.other, ending, direction.cause, now)
+            self._endings.finish(direction, now)
         self._let_out(direction, now)
 
     def _stand(self, direction: Direction, come: list[Waiter], now: float) -> None:
@@ -302,16 +300,16 @@ class Flow:
         self._out.note(FaultArmed(rule.name, fault))
         if damage.lasts:
             run.armed.append(Arming(step.fault, damage, None if step.span is None else now + step.span))
-            self._settle_losses(now)
+            self._endings.settle_losses(now)
         for source, stage in damage.stages.items():
             self._directions[source].enter(stage, now)
             self._let_out(self._directions[source], now)
         for leg, ending in damage.endings.items():
-            self._begin_ending(leg, ending, rule.name, now)
+            self._endings.begin(leg, ending, rule.name, now)
 
     def taken_back(self, damages: Sequence[Damage], now: float) -> None:
         """Undo faults: losses first, or the held bytes would go into the hole."""
-        self._settle_losses(now)
+        self._endings.settle_losses(now)
         for damage in damages:
             for source, stage in damage.stages.items():
                 self._directions[source].leave(stage, now)
@@ -323,65 +321,10 @@ class Flow:
 
     def _aim(self, leg: Leg, damage: Damage) -> tuple[bool, bool]:
         """Tell whether damage is meant for a leg, and whether it comes too late for it."""
-        ending, legs = damage.endings.get(leg), self._legs
+        legs, ending = self._legs, damage.endings.get(leg)
         if ending is not None:
-            half = ending.how is How.HALF_CLOSE and legs.states[leg] not in (LegState.OPEN, LegState.PEER_DONE)
-            return True, half or legs.moot(leg) or self._directions[leg.other].ending is not None
+            return True, self._endings.moot(leg, ending)
         if leg in damage.losses:
             # A loss of the server's leg is set once that is there.
             return True, legs.moot(leg) and (legs.opened or leg is Leg.CLIENT)
         return leg.other in damage.stages, leg.other in damage.stages and legs.final(leg)
-
-    # ---- endings
-
-    def _begin_ending(self, leg: Leg, ending: Ending, cause: str, now: float) -> None:
-        """End a leg, at once or behind what has left the gate for it; the first ending wins."""
-        direction = self._directions[leg.other]
-        if self._legs.moot(leg) or direction.ending is not None:
-            return
-        if ending.how in (How.RESET, How.CLOSE, How.CLOSE_UNREAD):
-            self._legs.lifted |= {leg}  # or nobody would hear it
-            self._settle_losses(now)
-        if ending.how is How.HALF_CLOSE:
-            self._half_close(leg, cause, now)
-        elif (ending.flush or ending.how is How.CLOSE) and self._legs.opened:
-            self.discarded += direction.close()
-            self._hold_for_ending(direction, ending, cause, now)
-        else:
-            self._end(leg, ending, cause, now)
-
-    def _hold_for_ending(self, direction: Direction, ending: Ending, cause: str, now: float) -> None:
-        """Shut the gate until what has left it is sent, or, for a close(), in our kernel's hands."""
-        direction.ending, direction.cause = ending, cause
-        direction.until = now + FLUSH_LIMIT
-        self._pause(direction, Pause.ENDING, Depth.KERNEL if ending.how is How.CLOSE else Depth.WIRE)
-
-    def _pause(self, direction: Direction, why: Pause, depth: Depth) -> None:
-        direction.pause, direction.flushing = why, depth
-        self._out.do(Flush(direction.source.other, depth))
-
-    def _half_close(self, leg: Leg, cause: str, now: float) -> None:
-        if self._legs.states[leg] not in (LegState.OPEN, LegState.PEER_DONE):
-            return
-        self.discarded += self._directions[leg.other].close()
-        self._out.do(Shut(leg))
-        self._out.note(LegClosed(leg, How.HALF_CLOSE, cause))
-        self._legs.move(leg, Move.OUR_FIN, now)
-
-    def _end(self, leg: Leg, ending: Ending, cause: str, now: float) -> None:
-        if self._legs.ended(leg):
-            return
-        self._directions[leg.other].ending = ending
-        self.discarded += self._directions[leg.other].cut_off()
-        self._legs.end(leg, ending.how, cause, now)
-        if ending.other is not Other.KEEP and not self._legs.moot(leg.other):
-            how = How.CLOSE if ending.other is Other.CLOSE else How.RESET
-            self._begin_ending(leg.other, Ending(how), cause, now)
-
-    def _settle_losses(self, now: float) -> None:
-        self._legs.settle_losses(self._armed(), now)
-
-    def _armed(self) -> Iterator[tuple[Rule, Arming]]:
-        for run in self._scripts.runs:
-            for arming in run.armed:
-                yield run.rule, arming

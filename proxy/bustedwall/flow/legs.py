@@ -26,7 +26,7 @@ _NOBODY: Mapping[Leg, str] = {}
 class Legs:
     """Two lifecycles, and what follows from them together."""
 
-    __slots__ = ("_losses", "_out", "_unread", "lifted", "opened", "orphan", "over", "states")
+    __slots__ = ("_losses", "_out", "_unread", "discarded", "lifted", "opened", "orphan", "over", "states")
 
     def __init__(self, out: Out) -> None:
         self._out = out
@@ -41,6 +41,8 @@ class Legs:
         """Ended, but waiting for something that can be left unread; and by whose rule."""
         self.orphan: float | None = None
         """When what is left of the flow is ended."""
+        self.discarded = 0
+        """Bytes that arrived for a leg that had ended, or were held for one when it did."""
         self.over = False
         """Both legs have ended and nothing is lost on them; no event means anything any more."""
 

@@ -14,7 +14,7 @@ from bustedwall.flow.out import Out
 from bustedwall.flow.waiter import Waiter
 from bustedwall.flow.watch import TextWatch
 from bustedwall.policy.rules import AtAccept, AtAge, AtBytes, AtEof, AtIdle, AtOpen, AtText, AtTurn, Rule
-from bustedwall.terms.commands import Depth, Flush, Measure
+from bustedwall.terms.commands import Depth, Measure
 from bustedwall.terms.events import Measured
 from bustedwall.terms.facts import RuleMissed
 from bustedwall.terms.leg import Leg
@@ -26,7 +26,7 @@ _NOBODY: list[Waiter] = []
 class Moments:
     """All that is waited for on one flow."""
 
-    __slots__ = ("_began", "_directions", "_legs", "_out", "_turns", "_waiting", "accepted", "speaker")
+    __slots__ = ("_began", "_directions", "_legs", "_out", "_turns", "_waiting", "accepted", "reading", "speaker")
 
     def __init__(self, directions: Mapping[Leg, Direction], legs: Legs, out: Out, began: float) -> None:
         self._directions = directions
@@ -38,6 +38,8 @@ class Moments:
         """Perhaps somebody waits for a turn."""
         self.accepted = False
         """The moment `accept` has passed."""
+        self.reading = False
+        """The relay may have read something."""
         self.speaker: Leg | None = None
         """Which side spoke last, as far as it is known."""
 
@@ -121,13 +123,11 @@ class Moments:
     def _count(self, direction: Direction) -> None:
         """Turn counts into offsets, once it is known how much has passed.
 
-        The relay tells what it has moved on its own, and not what it has read and our kernel does not
-        take yet. So the direction stands still until all of that is in our kernel.
+        What the relay has moved on its own it tells later, and what it has read and our kernel does not
+        take yet later still. So the direction stands still until all of that is in our kernel.
         """
-        leg = direction.source.other
-        if direction.pause is None and direction.passed and not self._legs.ended(leg):
-            direction.pause, direction.flushing = Pause.COUNT, Depth.KERNEL
-            self._out.do(Flush(leg, Depth.KERNEL))
+        if self.reading and direction.pause is None and not self._legs.ended(direction.source.other):
+            self._out.do(direction.wait(Pause.COUNT, Depth.KERNEL))
         elif direction.pause is not Pause.COUNT:
             self.counted(direction)
 

@@ -55,5 +55,8 @@ class CallRule:
 class TellRules:
     """Tell `RulesChanged` to every open flow, with the rules that the table says are its own."""
 
+    new: tuple[Rule, ...] = ()
+    """Those that were not there before."""
+
 
 TableCommand = SetDoor | CallRule | TellRules | Note

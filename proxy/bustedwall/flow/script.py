@@ -6,7 +6,7 @@ the door's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from bustedwall.faults.fault import Damage
@@ -65,6 +65,12 @@ class Scripts:
                         run.moment = moment
                         return
         self._retire(run)
+
+    def armed(self) -> Iterator[tuple[Rule, Arming]]:
+        """Yield what is in force, and whose it is."""
+        for run in self.runs:
+            for arming in run.armed:
+                yield run.rule, arming
 
     def due(self) -> float | None:
         """Return when a script goes on or a fault ends, or None."""

@@ -17,6 +17,7 @@ from bustedwall.policy.rules import ALL_FLOWS, Age, AtApplied, AtPolicyAge, AtRe
 from bustedwall.terms.commands import Note
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import OPEN_DOOR
+from bustedwall.terms.facts import Fact, ShareDrawn
 from bustedwall.terms.leg import Leg
 
 
@@ -65,10 +66,23 @@ class FlowTable:
             (match.nth is None or number == match.nth)
             and (match.first is None or number <= match.first)
             and (match.every is None or number % match.every == 0)
-            and (match.share is None or self._commons.dice.fraction(rule.name, "share", number) < match.share)
+            and (match.share is None or self._share_drawn(rule, number) < match.share)
             and (match.state is None or (match.state is Age.NEW) == (began >= self._applied[rule.name]))
             and _in_range(match, address)
         )
+
+    def draws(self, number: int, rules: tuple[Rule, ...] | None = None) -> list[Fact]:
+        """Return what was drawn for a flow by those rules, or by all, that touch a share of the flows."""
+        if not self._selective:
+            return []
+        return [
+            ShareDrawn(rule.name, draw := self._share_drawn(rule, number), touched=draw < rule.match.share)
+            for rule in (self._rules if rules is None else rules)
+            if rule.match.share is not None
+        ]
+
+    def _share_drawn(self, rule: Rule, number: int) -> float:
+        return self._commons.dice.fraction(rule.name, "share", number)
 
     def deadline(self) -> float | None:
         """Return when something is due, or None."""
@@ -112,7 +126,7 @@ class FlowTable:
             self._applied[rule.name] = now
             if isinstance(rule.when, AtPolicyAge | AtRepeat):
                 self._due[rule.name] = now + rule.when.seconds
-        out.append(TellRules())
+        out.append(TellRules(tuple(new)))
         self._call([rule for rule in new if isinstance(rule.when, AtApplied)], now, out)
 
     def _call(self, rules: list[Rule], now: float, out: list[TableCommand]) -> None:

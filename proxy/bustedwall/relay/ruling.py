@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableEvent, TellRules
@@ -63,10 +64,12 @@ class Ruling:
                     self._set_door(door)
                 case CallRule(rule):
                     for flow in tuple(self._flows):
-                        flow.call(rule)
-                case TellRules():
+                        flow.poller.guard(flow, partial(flow.call, rule))
+                case TellRules(new):
                     for flow in tuple(self._flows):
-                        flow.change_rules()
+                        for fact in self.table.draws(flow.number, new):
+                            flow.note(fact)
+                        flow.poller.guard(flow, flow.change_rules)
                 case _:
                     self._note(command.fact)
         self._clock.set(self, self.table.deadline())

@@ -116,6 +116,8 @@ class Proxy(Service):
         logic = self.table.admit(client[0], self.poller.clock())
         flow = TcpFlow(self, self.table.admitted, client[0], logic, sock)
         self._flows.add(flow)
+        for fact in self.table.draws(flow.number):
+            flow.note(fact)
         self.poller.guard(flow, partial(flow.start, client))
 
     def _set_door(self, door: Door) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bustedwall.flow.flow import FLUSH_LIMIT, Flow
+from bustedwall.flow.endings import FLUSH_LIMIT
+from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.kernel.endings import errno_name, pending_error, reset, unread, unsent
 from bustedwall.kernel.sockets import Socket
@@ -290,9 +291,7 @@ class TcpFlow:
 
     def try_flush(self, leg: TcpLeg) -> None:
         """Tell the logic that a leg's bytes have come as far as it asked, if they have."""
-        depth = leg.flush
-        assert depth is not None
-        if leg.gone or not (leg.blocked or (depth is Depth.WIRE and unsent(leg.sock))):
+        if (depth := leg.flush) and (leg.gone or not (leg.blocked or (depth is Depth.WIRE and unsent(leg.sock)))):
             leg.flush = None
             self.tell(Flushed(leg.name, depth))
 
@@ -337,8 +336,7 @@ class TcpFlow:
         if self.closed or self.dialling is not None or not (client.dead or client.eof):
             return  # the usual answer, after every chunk that is looked at
         legs = self._legs()
-        dead = all(leg.dead for leg in legs)
-        if not dead and not (all(leg.done for leg in legs) and (self.logic is None or self.logic.over)):
+        if not all(leg.dead or (leg.done and (self.logic is None or self.logic.over)) for leg in legs):
             return
         self.closed = True
         for leg in legs:

@@ -114,6 +114,17 @@ class PeerLost(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class ShareDrawn(Fact):
+    """It was drawn whether a flow is among the share of flows that a rule touches."""
+
+    name = "share-drawn"
+    rule: str
+    draw: float
+    touched: bool
+    """Whether it is; what else the rule's `match` asks was not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleFired(Fact):
     """A rule's moment came, on a flow or, where there is none, on the door."""
 

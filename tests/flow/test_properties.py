@@ -14,6 +14,7 @@ from tests.flow.simulated import Pretended, SimulatedRelay
 from bustedwall.faults import registry
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
+from bustedwall.flow.lifecycle import READABLE
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.policy.rules import AtBytes, FlowMoment, PolicyMoment, Rule
 from bustedwall.terms.dice import Dice
@@ -73,7 +74,7 @@ def disarm(of: SimulatedRelay) -> None:
     assert not flow._scripts.runs
     assert all(of.losses[leg] == NO_LOSS for leg in Leg if not of.ends[leg].gone)
     for leg in Leg:
-        open_still = flow._legs.readable(leg)
+        open_still = flow._legs.states[leg] in READABLE
         assert flow.passage(leg) == OPEN_ROAD or not open_still
 
 

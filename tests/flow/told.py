@@ -54,7 +54,7 @@ def tell(rules: tuple[Rule, ...], text: str) -> str:
     return "\n".join(out)
 
 
-def events(words: str, rules: tuple[Rule, ...]) -> Iterator[Event | RulesChanged | RuleCalled]:  # noqa: C901 (one case per event)
+def events(words: str, rules: tuple[Rule, ...]) -> Iterator[Event | RulesChanged | RuleCalled]:  # noqa: C901, PLR0912 (one case per event)
     """Yield what a line means."""
     match words.split(maxsplit=2):
         case ["accept"]:
@@ -75,8 +75,12 @@ def events(words: str, rules: tuple[Rule, ...]) -> Iterator[Event | RulesChanged
             yield Flushed(Leg(leg))
         case ["signal", name]:
             yield from (RuleCalled(rule) for rule in rules if rule.when == AtSignal(name))
+        case ["sent", "all", leg]:
+            yield Flushed(Leg(leg.removeprefix("for ")), Depth.WIRE)
         case ["policies", "none"]:
             yield RulesChanged(())
+        case ["policies", "applied"]:
+            yield RulesChanged(rules)
         case _:
             raise AssertionError(f"what does '{words}' mean?")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -175,6 +176,10 @@ class Fault(BaseModel):
         return ({cls.value: " ".join(value)} if value else {}) | {way: last}
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         """Write the step as users do, without its colon; what is left at its default is not mentioned.
 
         The short form where it can say all, otherwise a mapping: `reset {leg: client, flush: true}`.

@@ -63,7 +63,7 @@ class Direction:
 
     def __init__(self, source: Leg, passed: int = 0) -> None:
         self.source = source
-        self.stages: list[Stage] = []
+        self.stages: tuple[Stage, ...] = ()
         self.queue = _NO_QUEUE
         """What has left the stages and not yet the gate; empty unless the gate is paused."""
         self.passed = passed
@@ -101,7 +101,7 @@ class Direction:
 
     def enter(self, stage: Stage, now: float) -> None:
         """Put a new stage at the exit end."""
-        self.stages.append(stage)
+        self.stages += (stage,)
         waiting = tuple(self.queue)
         if not waiting:
             return
@@ -117,7 +117,7 @@ class Direction:
         """Take a stage out; what it held goes on through the younger stages, in order."""
         at = self.stages.index(stage)
         held = list(stage.drain())
-        del self.stages[at]
+        self.stages = (*self.stages[:at], *self.stages[at + 1 :])
         for item in held:
             self.feed(item, now, at)
 

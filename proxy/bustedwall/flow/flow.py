@@ -23,7 +23,7 @@ from bustedwall.flow.commons import Commons
 from bustedwall.flow.direction import Direction, Pause
 from bustedwall.flow.endings import PASSED_ON, Endings
 from bustedwall.flow.legs import Legs
-from bustedwall.flow.lifecycle import LegState, Move
+from bustedwall.flow.lifecycle import READABLE, LegState, Move
 from bustedwall.flow.moments import Moments
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.flow.out import Out
@@ -38,7 +38,7 @@ from bustedwall.terms.endings import How
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Measured, Opened, Passed, Woke
 from bustedwall.terms.facts import FaultArmed, FlushGaveUp, StepMoot, TextHidden
 from bustedwall.terms.items import FIN, Bytes, Fin, Item, Rst
-from bustedwall.terms.leg import Leg
+from bustedwall.terms.leg import LEGS, Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
 
 _ALONE = Commons(Dice.seeded(0))
@@ -61,7 +61,7 @@ class Flow:
         self._number = number
         self._out = Out()
         self._legs = Legs(self._out)
-        self._directions = {leg: Direction(leg) for leg in Leg}
+        self._directions = {leg: Direction(leg) for leg in LEGS}
         self._moments = Moments(self._directions, self._legs, self._out, began)
         self._scripts = Scripts(self, self._out)
         self._endings = Endings(self._directions, self._legs, self._scripts, self._out)
@@ -88,10 +88,10 @@ class Flow:
 
     def passage(self, source: Leg) -> Passage:
         """Return how the relay may move the bytes of one leg now."""
-        legs = self._legs
-        if not legs.readable(source):
+        states = self._legs.states  # asked for after every event, so without a call for each answer
+        if states[source] not in READABLE:
             return SHUT_ROAD
-        if legs.ended(source.other):
+        if states[source.other] is LegState.ENDED:
             return OPEN_ROAD  # nobody is there to send to: the relay reads and throws away
         passage = self._directions[source].passage()
         if not passage.look and passage.credit != 0 and self._moments.listens():
@@ -290,7 +290,7 @@ class Flow:
         dice = self._commons.dice.at(rule.name, self._number, run.firing, index)
         damage = step.fault.arm(dice, self._commons.shared(rule, index))
         takes_hold = False
-        for leg in Leg:
+        for leg in LEGS:
             means, moot = self._aim(leg, damage)
             takes_hold = takes_hold or (means and not moot)
             if moot:

@@ -11,15 +11,15 @@ from bustedwall.policy.rules import Rule
 from bustedwall.terms.commands import Close, Reset, SetLoss, Vanish
 from bustedwall.terms.endings import How
 from bustedwall.terms.facts import LegClosed, ResetSent
-from bustedwall.terms.leg import Leg
+from bustedwall.terms.leg import LEGS, Leg
 from bustedwall.terms.losses import NO_LOSS, Losses, Way
 
 ORPHAN_LIMIT = 30.0
 """Seconds that a leg is kept after a fault has ended the other one, or both have finished and a loss is in force."""
 
 # Shared by all flows to which nothing has happened: a dict is 230 bytes, and most flows are idle.
-_ALL_OPEN: Mapping[Leg, LegState] = dict.fromkeys(Leg, LegState.OPEN)
-_NONE_LOST: Mapping[Leg, Losses] = dict.fromkeys(Leg, NO_LOSS)
+_ALL_OPEN: Mapping[Leg, LegState] = dict.fromkeys(LEGS, LegState.OPEN)
+_NONE_LOST: Mapping[Leg, Losses] = dict.fromkeys(LEGS, NO_LOSS)
 _NOBODY: Mapping[Leg, str] = {}
 
 
@@ -53,11 +53,6 @@ class Legs:
     def final(self, leg: Leg) -> bool:
         """Tell whether nothing more leaves for a leg."""
         return self.states[leg] in FINAL
-
-    def readable(self, leg: Leg) -> bool:
-        """Tell whether a leg's peer may still send."""
-        state = self.states[leg]
-        return state is LegState.OPEN or state is LegState.WE_DONE
 
     def moot(self, leg: Leg) -> bool:
         """Tell whether nothing can be done to a leg: it has ended, or does not exist yet."""
@@ -101,7 +96,7 @@ class Legs:
         self.orphan = None
         if not self.opened and not self.ended(Leg.SERVER):
             return
-        for leg in Leg:
+        for leg in LEGS:
             if not self.moot(leg):
                 self.end(leg, How.RESET, "orphan limit", now)
             elif leg in self._unread:
@@ -113,10 +108,13 @@ class Legs:
     def settle_losses(self, armed: Iterable[tuple[Rule, Arming]], now: float) -> None:
         """Ask for the union of what is armed, where it differs from what was asked last."""
         armings = tuple(armed)
-        for leg in Leg:
+        for leg in LEGS:
             if self.moot(leg):
                 continue
-            want = NO_LOSS.union(*(arming.damage.losses.get(leg, NO_LOSS) for _, arming in armings))
+            want = NO_LOSS
+            for _, arming in armings:
+                if arming.damage.losses:
+                    want |= arming.damage.losses.get(leg, NO_LOSS)
             if leg in self.lifted:
                 want = frozenset(loss for loss in want if loss.way is not Way.TO)
             if want != self._losses[leg]:
@@ -128,7 +126,7 @@ class Legs:
     def _look_whether_over(self, now: float) -> None:
         """End with both legs, unless last bytes are still being lost: closing now would lose them for good."""
         if self.final(Leg.CLIENT) and self.final(Leg.SERVER):
-            losing = any(self._losses[leg] for leg in Leg if self.states[leg] is LegState.DONE)
+            losing = any(self._losses[leg] for leg in LEGS if self.states[leg] is LegState.DONE)
             self.over = not losing and not self._unread
             if not self.over and self.orphan is None:
                 self.orphan = now + ORPHAN_LIMIT

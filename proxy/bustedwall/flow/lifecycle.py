@@ -50,7 +50,11 @@ MOVES: dict[tuple[LegState, Move], LegState] = {
     (LegState.DONE, Move.END): LegState.ENDED,
 }
 
+READABLE = frozenset({LegState.OPEN, LegState.WE_DONE})
+"""Where the peer may still send."""
+
 FINAL = frozenset({LegState.DONE, LegState.ENDED})
+"""Where nothing more leaves."""
 
 
 def after(state: LegState, move: Move) -> LegState:

@@ -17,7 +17,7 @@ from bustedwall.policy.rules import AtAccept, AtAge, AtBytes, AtEof, AtIdle, AtO
 from bustedwall.terms.commands import Depth, Measure
 from bustedwall.terms.events import Measured
 from bustedwall.terms.facts import RuleMissed
-from bustedwall.terms.leg import Leg
+from bustedwall.terms.leg import LEGS, Leg
 
 _NOBODY: list[Waiter] = []
 """Shared by the flows in which nobody waits here."""
@@ -201,7 +201,7 @@ class Moments:
         for waiter in self._waiting:
             idle = waiter.idle
             if idle is not None and idle.due is not None and idle.due <= due:
-                legs = [leg for leg in Leg if not self._legs.moot(leg)]
+                legs = [leg for leg in LEGS if not self._legs.moot(leg)]
                 idle.ask(legs)
                 for leg in legs:
                     self._out.do(Measure(leg))

@@ -14,6 +14,9 @@ from bustedwall.policy.rules import Rule
 from bustedwall.terms.facts import RuleFired, RuleSpared
 from bustedwall.terms.leg import Leg
 
+_NONE: Mapping[str, tuple[int, int]] = {}
+"""Shared by all flows on which no rule has fired."""
+
 
 class Rulebook:
     """The rules that match one flow."""
@@ -36,7 +39,7 @@ class Rulebook:
         self._scripts = scripts
         self._out = out
         self._rules: tuple[Rule, ...] = ()
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._counts = _NONE
         """By rule: how often its moment came, and how often it fired then."""
 
     def change(self, rules: tuple[Rule, ...], now: float) -> None:
@@ -47,8 +50,8 @@ class Rulebook:
         self._rules = tuple(rule for rule in rules if rule not in new)
         if gone:
             self._moments.forget(gone)
-            for rule in gone:
-                self._counts.pop(rule.name, None)
+            names = {rule.name for rule in gone}
+            self._counts = {name: counts for name, counts in self._counts.items() if name not in names}
             self._scripts.clear(gone, now)
         self._rules = rules
         for rule in new:
@@ -81,12 +84,12 @@ class Rulebook:
             draw = self._commons.dice.fraction(rule.name, self._number, comings)
         lucky = draw is None or draw < rule.probability
         fires = lucky and self._commons.take(rule)
-        self._counts[rule.name] = (comings, fired + fires)
+        self._counts = {**self._counts, rule.name: (comings, fired + fires)}
         used_up = lucky and not fires
         if waiter is not None and not used_up and (most is None or fired + fires < most):
             self._moments.again(waiter)  # before its steps: they may take out what it would look at next
         if fires:
-            client, server = (self._directions[leg].passed for leg in Leg)
+            client, server = self._directions[Leg.CLIENT].passed, self._directions[Leg.SERVER].passed
             self._out.note(RuleFired(rule.name, comings, client, server, draw))
             self._scripts.start(rule, comings, now)
         else:

@@ -17,3 +17,7 @@ class Leg(Enum):
     def other(self) -> Leg:
         """The flow's other leg."""
         return Leg.SERVER if self is Leg.CLIENT else Leg.CLIENT
+
+
+LEGS = tuple(Leg)
+"""Both; a loop over the class itself calls Python code for each of them."""

@@ -14,12 +14,16 @@ class Way(Enum):
     TO = "to"
     """What we send never reaches the peer of the leg."""
 
+    __hash__ = object.__hash__  # members are single; Enum's own hash is a Python call
+
 
 class What(Enum):
     """Which segments are lost."""
 
     ALL = "all"
     """Every segment: data, ACK, FIN and RST."""
+
+    __hash__ = object.__hash__  # as above
 
 
 @dataclass(frozen=True, slots=True)

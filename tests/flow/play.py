@@ -57,8 +57,9 @@ def written(thing: object) -> str:
     if isinstance(thing, tuple | frozenset):
         return f"{{{', '.join(sorted(map(written, thing)))}}}"
     if is_dataclass(thing):
-        shown = [getattr(thing, field.name) for field in fields(thing) if getattr(thing, field.name) != field.default]
-        return f"{type(thing).__name__}({', '.join(map(written, shown))})"
+        values = [(getattr(thing, field.name), field.default) for field in fields(thing) if field.compare]
+        shown = [written(value) for value, default in values if value != default]
+        return f"{type(thing).__name__}({', '.join(shown)})"
     return repr(thing)
 
 

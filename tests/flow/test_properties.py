@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.flow.anything import MOMENTS, counts_all, faults, keeps_all, legs, policies, said
@@ -12,14 +13,17 @@ from tests.flow.play import arm, rule
 from tests.flow.simulated import Pretended, SimulatedRelay
 
 from bustedwall.faults import registry
+from bustedwall.faults.fault import Fault
+from bustedwall.faults.holding import HOLD
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.lifecycle import READABLE
 from bustedwall.flow.orders import RuleCalled, RulesChanged
-from bustedwall.policy.rules import AtBytes, FlowMoment, PolicyMoment, Rule
+from bustedwall.policy.rules import Arm, AtBytes, AtOpen, FlowMoment, PolicyMoment, Rule
 from bustedwall.terms.dice import Dice
+from bustedwall.terms.events import Arrived, Opened
 from bustedwall.terms.facts import FlushGaveUp, ResetSent, RuleFired
-from bustedwall.terms.items import FIN, RST, Fin, Rst
+from bustedwall.terms.items import FIN, RST, Bytes, Fin, Rst
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
 from bustedwall.terms.passage import OPEN_ROAD
@@ -87,6 +91,26 @@ def endings(of: SimulatedRelay) -> tuple[str | None, ...]:
 def test_every_fault_and_every_moment_is_tried() -> None:
     assert {fault.word for fault in ALL} == set(registry())
     assert set(MOMENTS) == {*get_args(FlowMoment), *get_args(PolicyMoment)}
+
+
+MOST_HELD = HOLD + (256 << 10)
+"""What one stage holds, and one read of the relay more."""
+
+
+@pytest.mark.parametrize("fault", [fault for fault in ALL if not fault.at_door], ids=str)
+def test_what_is_held_is_bounded_by_what_the_passage_lets_in(fault: Fault) -> None:
+    flow = Flow((rule(AtOpen(), Arm(fault)),))
+    flow.handle(Opened(), 0.0)
+    for leg in Leg:
+        for _ in range(100):
+            passage = flow.passage(leg)
+            free = 256 << 10 if passage.credit is None else min(passage.credit, 256 << 10)
+            if not passage.look or not free or flow._legs.states[leg] not in READABLE:
+                break
+            flow.handle(Arrived(leg, Bytes(bytes(free))), 0.0)
+            if not flow._directions[leg].held():
+                break  # it holds nothing
+        assert flow._directions[leg].held() <= MOST_HELD
 
 
 @settings(max_examples=250)

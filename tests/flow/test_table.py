@@ -14,7 +14,7 @@ from bustedwall.terms.commands import Note
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
 from bustedwall.terms.events import Woke
-from bustedwall.terms.facts import ShareDrawn
+from bustedwall.terms.facts import RuleSpared, ShareDrawn
 
 LATENCY = arm("latency 1s from client")
 REFUSED = Door(DoorMode.REFUSE)
@@ -150,6 +150,16 @@ def test_of_two_doors_that_ignore_the_one_that_does_so_for_ever_is_met() -> None
         SetDoor(Door(DoorMode.IGNORE, 2)),
         SetDoor(Door(DoorMode.IGNORE)),
     ]
+
+
+def test_a_total_counts_at_the_door_too_and_a_firing_that_is_spared_is_told() -> None:
+    crash = rule(AtSignal("crash"), arm("refuse", span=1.0), total=1)
+    of = table(crash)
+
+    assert told(of, Signalled("crash"), 1.0)[0] == SetDoor(REFUSED)
+    again = of.handle(Signalled("crash"), 5.0)
+    assert Note(RuleSpared("test/rule", 2)) in again
+    assert not any(isinstance(command, SetDoor) and command.door == REFUSED for command in again)
 
 
 def test_a_rule_that_has_gone_touches_no_flow() -> None:

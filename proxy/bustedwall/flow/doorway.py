@@ -47,12 +47,12 @@ class Doorway:
         if not any(isinstance(step, Arm) and step.fault.at_door for step in rule.steps):
             return
         coming, fired = self._counts.get(rule.name, (0, 0))
-        if any(most is not None and fired >= most for most in (rule.times, rule.total)):
+        if rule.times is not None and fired >= rule.times:
             return
         coming, draw = coming + 1, None
         if rule.probability < 1:
             draw = self._commons.dice.fraction(rule.name, "door", coming)
-        fires = draw is None or draw < rule.probability
+        fires = (draw is None or draw < rule.probability) and (rule.total is None or fired < rule.total)
         self._counts[rule.name] = (coming, fired + fires)
         if fires:
             self._out.note(RuleFired(rule.name, coming, 0, 0, draw))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from random import Random
 from typing import Any, get_args
 
 import yaml
@@ -42,7 +43,9 @@ LETTERS = "abz"
 
 legs = st.sampled_from(list(Leg))
 spans = st.sampled_from([0.0, 0.1, 0.5, 3.0])
-said = st.text(LETTERS, max_size=60).map(str.encode)
+said = st.builds(
+    lambda size, seed: bytes(Random(seed).choices(LETTERS.encode(), k=size)), st.integers(0, 60), st.integers(0, 999)
+)
 _after = st.sampled_from([0.1, 0.5, 3.0])
 
 MOMENTS: dict[type, st.SearchStrategy[Any]] = {
@@ -123,5 +126,5 @@ def policies(draw: st.DrawFn, chosen: tuple[Fault, ...], most: int = 4) -> tuple
             total=draw(st.sampled_from([None, None, 2])),
             probability=draw(st.sampled_from([1.0, 1.0, 0.5])),
         )
-        for number in range(draw(st.integers(0, most)))
+        for number in range(draw(st.sampled_from([0, *range(1, most + 1), *range(1, most + 1)])))
     )

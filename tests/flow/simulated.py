@@ -101,9 +101,9 @@ class SimulatedRelay:
             due = self.flow.deadline()
             if not actions and due is None:
                 return
-            if due is not None and (not actions or self._dice.random() < 0.15):
+            if due is not None and (not actions or self._dice.random() < 0.2):
                 self.now = max(self.now, due) + self._dice.choice([0.0, 0.0, 0.01])
-                if self._dice.random() < 0.8 or not actions:
+                if self._dice.random() < 0.4 or not actions:
                     self.tell(Woke())
                     continue  # otherwise it is late, and something else comes first
             self._dice.choice(actions)()

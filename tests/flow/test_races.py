@@ -14,16 +14,18 @@ from bustedwall.terms.commands import Depth, Dial, Flush, Note, Reset, Send
 from bustedwall.terms.events import Accepted, Arrived, Flushed, Opened, Passed, Woke
 from bustedwall.terms.facts import RuleMissed
 from bustedwall.terms.items import FIN, RST, Bytes, Item
+from bustedwall.terms.leg import Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, Passage
 
 RESET = arm("reset client")
 
 
+@pytest.mark.parametrize("ended", [(CLIENT,), (CLIENT, SERVER)])
 @pytest.mark.parametrize("item", [Bytes(b"late"), FIN, RST])
-def test_what_a_leg_says_after_a_late_timer_has_ended_it_means_nothing(item: Item) -> None:
-    flow = Flow((rule(AtOpen(), Wait(1.0), RESET),))
+def test_what_a_leg_says_after_a_late_timer_has_ended_it_means_nothing(item: Item, ended: tuple[Leg, ...]) -> None:
+    flow = Flow((rule(AtOpen(), Wait(1.0), *(arm(f"reset {leg.value}") for leg in ended)),))
 
-    play(flow, (0.0, Opened(), []), (1.0001, Arrived(CLIENT, item), [Reset(CLIENT)]))
+    play(flow, (0.0, Opened(), []), (1.0001, Arrived(CLIENT, item), [Reset(leg) for leg in ended]))
 
     assert flow.discarded == (len(b"late") if isinstance(item, Bytes) else 0)
 

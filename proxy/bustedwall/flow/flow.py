@@ -120,6 +120,8 @@ class Flow:
             self._live_through(due)
         if not self._legs.over:
             self._happen(event, now)
+        elif isinstance(event, Arrived) and isinstance(event.item, Bytes):
+            self._legs.discarded += len(event.item.data)
         if self._legs.over:
             self._legs.discarded += sum(direction.close() for direction in self._directions.values())
         return self._out.take()

@@ -47,6 +47,8 @@ class Pretended:
         self.heard = 0.0
         """When it last sent bytes."""
         self.segments = 0
+        self.deaf = False
+        """It has reset; the flow may not know yet."""
         self.gone = False
         self.moved = 0
         """Bytes from it that the other end has got without a word to the flow."""
@@ -142,6 +144,7 @@ class SimulatedRelay:
             ending, end.ending = end.ending, None
             assert ending is not None
             if isinstance(ending, Rst):
+                end.deaf = True
                 self._lose_waiting(leg)
             self.tell(Arrived(leg, ending))
             end.gone = end.gone or isinstance(ending, Rst)  # what was due first may still have spoken to it
@@ -161,6 +164,9 @@ class SimulatedRelay:
 
     def _write(self, leg: Leg, data: bytes, *, known: bool) -> None:
         end = self.ends[leg]
+        if end.deaf:
+            self.thrown_away += len(data)
+            return
         end.waiting.append((data, known))
         if len(end.waiting) == 1 and self._dice.random() < 0.7:
             self._take(leg, len(data))

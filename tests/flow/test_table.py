@@ -42,6 +42,15 @@ def test_a_flow_that_no_rule_can_touch_has_no_logic() -> None:
     assert table(rule(AtOpen(), LATENCY)).admit("127.0.0.1", 0.0) is not None
 
 
+def test_a_rule_that_is_no_more_touches_no_flow() -> None:
+    """A call that was due before a change may be performed after it."""
+    gone = rule(AtRepeat(1.0), LATENCY)
+    of = table(gone)
+
+    assert told(of, RulesChanged(()), 1.0) == [CallRule(gone), TellRules()]
+    assert not of.touches(gone, 1, "127.0.0.1", 0.0)
+
+
 def test_flows_are_matched_by_their_number() -> None:
     assert touched(Match(nth=2)) == [2]
     assert touched(Match(first=3)) == [1, 2, 3]

@@ -57,11 +57,11 @@ class FlowTable:
 
     def touches(self, rule: Rule, number: int, address: str, began: float) -> bool:
         """Tell whether a rule matches a flow; one that is no more matches none."""
+        if rule not in self._rules:
+            return False
         match = rule.match
         if match is ALL_FLOWS:
             return True
-        if rule.name not in self._applied:
-            return False
         return (
             (match.nth is None or number == match.nth)
             and (match.first is None or number <= match.first)

@@ -15,8 +15,10 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.relay.peers import HANG, acknowledged, recv, send, until
@@ -78,6 +80,7 @@ def play(
         seen.append(f"{call}: {said}" if said else call)
         if seen[-1] != step:
             break
+    sock.settimeout(HANG)
     return seen
 
 
@@ -107,3 +110,24 @@ class Blocked:
         """Return what it gave: data, EOF or an errno; EAGAIN when it waited in vain."""
         self._thread.join(HANG + 1)
         return self._got
+
+
+@dataclass(frozen=True)
+class Info:
+    """What the kernel says of a connection (struct tcp_info of linux/tcp.h)."""
+
+    retransmits: int
+    backoff: int
+    """How often the time to the next retransmission, or probe, was doubled."""
+    unacked: int
+    total_retrans: int
+    notsent: int
+    window: int
+    """The window that the peer has announced last."""
+
+
+def info(sock: socket.socket) -> Info:
+    """Return the kernel's numbers."""
+    raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+    unacked, total, notsent, window = (int.from_bytes(raw[at : at + 4], sys.byteorder) for at in (24, 100, 144, 228))
+    return Info(raw[2], raw[4], unacked, total, notsent, window)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -44,12 +45,27 @@ def listen(address: Address) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.bind(where)
+        if address.port:
+            sock.bind(where)
+        else:
+            _bind_to_free_port(sock, where)
         sock.listen(_BACKLOG)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _bind_to_free_port(sock: socket.socket, where: tuple[Any, ...]) -> None:
+    """Bind to a port that the kernel picks, and keep it.
+
+    A port that the kernel picked for this very socket is given back when it listens no more, as at
+    `refuse` (SOCK_BINDPORT_LOCK in tcp_set_state); so another one has it picked.
+    """
+    with socket.socket(sock.family, socket.SOCK_STREAM) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # then both may be bound, until one listens
+        other.bind(where)
+        sock.bind(other.getsockname())
 
 
 class Listener:

@@ -1,0 +1,55 @@
+"""Run the proxies of a config, as `bustedwall run` does, and change them at ours. Argument: the config.
+
+SIGUSR1 fires the signal `one`, SIGUSR2 `two`, on every proxy. SIGHUP takes all rules away, or gives
+them back.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from twisted.internet import reactor
+
+from bustedwall.cli.run import _log_to_stderr
+from bustedwall.policy.load import load_config
+from bustedwall.record.journal import Journal
+from bustedwall.record.stream import Stream
+from bustedwall.relay.wall import Wall
+
+
+def main(path: str) -> None:
+    _log_to_stderr()
+    config = load_config(Path(path))
+    assert config.journal is not None
+    journal = Journal(config.journal)
+    wall = Wall(reactor, config.proxies, Stream([journal]).record, seed=0, verbose=True)
+    wall.startService()
+    ruled = True
+
+    def fire(name: str) -> None:
+        for proxy in wall.proxies:
+            proxy.signal(name)
+
+    def change() -> None:
+        nonlocal ruled
+        ruled = not ruled
+        for proxy, setup in zip(wall.proxies, config.proxies, strict=True):
+            proxy.apply(setup.rules if ruled else ())
+
+    def announce() -> None:
+        signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(fire, "one"))
+        signal.signal(signal.SIGUSR2, lambda *_: reactor.callFromThread(fire, "two"))
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(change))
+        for proxy in wall.proxies:
+            print(f"listening {proxy.proxy_name} {proxy.address}", flush=True)  # noqa: T201
+
+    reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
+    reactor.callWhenRunning(announce)
+    reactor.run()
+    journal.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,298 @@
+"""The door: `refuse`, `ignore`, `backlog_full`, and what clients get of connect and the calls after it.
+
+The tables are those of the research of the connect phase on Linux. A SYN that is lost comes again
+after 1, 2, 3 s (tcp_syn_linear_timeouts); a RST to a SYN is ECONNREFUSED (RFC 9293 §3.10.7.3).
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.relay.peers import HANG, VERSIONS, abort, read_exactly, recv, send, until
+from tests.relay.rig import policy
+from tests.sockets.calls import QUIET, play, state
+from tests.sockets.doors import connected, house
+
+LIMIT = 0.8
+"""Seconds after which a client's kernel gives its connect up."""
+
+ONE = {"signal": "one"}
+TWO = {"signal": "two"}
+SYN_SENT = 2
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda version: f"IPv{version}")
+def version(request: pytest.FixtureRequest) -> int:
+    """Run the test over IPv4, then over IPv6."""
+    return request.param
+
+
+# ---- refuse
+
+
+def test_refuse_every_connect_fails_at_once_until_the_rule_is_gone(tmp_path: Path, version: int) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "refusing", ["refuse"], ONE)]) as home:
+        talk = home.connect()
+        home.one()
+        home.set("refuse")
+        for _ in range(3):
+            assert home.knock()[0] == "ECONNREFUSED"
+        sock, at_once = home.knock_at_once()
+        with sock:
+            assert at_once in ("EINPROGRESS", "ECONNREFUSED")
+            assert at_once == "ECONNREFUSED" or connected(sock) == "ECONNREFUSED"
+        assert not home.asked()
+        assert send(talk.client, b"still here") == "ok"
+        assert recv(talk.server) == b"still here"
+        home.change()
+        home.set("open")
+        home.serves()
+
+
+def test_refuse_for_a_while_from_the_beginning(tmp_path: Path, version: int) -> None:
+    began = time.monotonic()
+    with house(tmp_path, version, [policy(tmp_path, "refusing", [{"refuse": "700ms"}], "applied")]) as home:
+        assert home.knock()[0] == "ECONNREFUSED"
+        home.set("open")
+        assert time.monotonic() - began >= 0.7
+        home.serves()
+
+
+def test_refuse_resets_who_waits_to_be_accepted(tmp_path: Path, version: int) -> None:
+    full = policy(tmp_path, "full", ["backlog_full"], ONE)
+    refusing = policy(tmp_path, "refusing", ["refuse"], TWO)
+    with house(tmp_path, version, [full, refusing]) as home:
+        home.one()
+        home.set("full")
+        client = home.dial().client
+        assert send(client, b"is anybody there?") == "ok"
+        home.two()
+        home.set("refuse")
+        script = ["rst", "recv: ECONNRESET", "recv: EOF", "send: EPIPE"]
+        assert play(client, script, lambda: None) == script
+        assert home.knock()[0] == "ECONNREFUSED"
+        home.change()
+        home.set("open")
+        home.serves()
+
+
+def test_refuse_again_and_again_under_load_serves_or_refuses_and_nothing_else(tmp_path: Path, version: int) -> None:
+    flapping = policy(tmp_path, "flapping", [{"refuse": "10ms"}], {"repeat": "25ms"})
+    with house(tmp_path, version, [flapping]) as home:
+        seen: list[str] = []
+        knocked, served = threading.Event(), threading.Event()
+
+        def knock_on() -> None:
+            while not knocked.is_set():
+                seen.append(home.knock()[0])
+
+        def serve() -> None:
+            while not served.is_set():
+                if home.asked():
+                    home.upstream.accept().close()
+
+        knocking = [threading.Thread(target=knock_on, daemon=True) for _ in range(3)]
+        serving = threading.Thread(target=serve, daemon=True)
+        for worker in (*knocking, serving):
+            worker.start()
+        home.set("open", 40)
+        knocked.set()
+        for worker in knocking:
+            worker.join(HANG)
+        assert {"ok", "ECONNREFUSED"} <= set(seen)
+        assert set(seen) <= {"ok", "ECONNREFUSED", "ECONNRESET"}, "the last: it waited to be accepted"
+
+        def facts(name: str) -> int:
+            return sum(fact["fact"] == name for fact in home.wall.facts())
+
+        def steady() -> bool:
+            before = facts("door-set")
+            time.sleep(0.1)  # four times the interval
+            return facts("door-set") == before
+
+        home.change()
+        until(steady, "the door is left alone")
+        until(lambda: facts("flow-closed") == facts("flow-accepted"), "all flows end")
+        served.set()
+        serving.join(HANG)
+        home.serves()
+
+
+# ---- ignore
+
+
+def test_ignore_connect_waits_and_its_own_limit_ends_it(tmp_path: Path, version: int) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "ignoring", ["ignore"], ONE)]) as home:
+        talk = home.connect()
+        home.one()
+        home.set("ignore")
+        sock, at_once = home.knock_at_once(LIMIT)
+        with sock:
+            assert at_once == "EINPROGRESS"
+            error, took = home.knock(LIMIT)
+            assert (error, took >= LIMIT) == ("ETIMEDOUT", True)
+            assert connected(sock) == "ETIMEDOUT"
+        assert not home.asked()
+        assert send(talk.client, b"still here") == "ok"
+        assert recv(talk.server) == b"still here"
+        home.change()
+        assert home.set("open")["lost"] >= 2
+        home.serves()
+
+
+def test_ignore_for_a_while_lets_in_by_the_next_syn(tmp_path: Path, version: int) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "ignoring", [{"ignore": "300ms"}], ONE)]) as home:
+        home.one()
+        home.set("ignore")
+        sock, _ = home.knock_at_once()
+        with sock:
+            began = time.monotonic()
+            home.set("open")
+            assert connected(sock) == "ok"
+            assert time.monotonic() - began >= 0.6, "nothing but the SYN of the first second lets it in"
+            server = home.upstream.accept()
+            sock.settimeout(HANG)
+            assert send(sock, b"at last") == "ok"
+            assert read_exactly(server, 7) == b"at last", "its socket has not inherited the loss"
+            assert send(server, b"welcome") == "ok"
+            assert read_exactly(sock, 7) == b"welcome"
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_ignore_the_first_syns_makes_the_handshake_late(tmp_path: Path, version: int, first: int) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "late", [{"ignore": {"first": first}}], "applied")]) as home:
+        error, took = home.knock()
+        assert error == "ok"
+        assert took >= first, "a SYN comes again after a second, and after another"
+        assert home.set("open")["lost"] == first
+        home.upstream.accept().close()
+        error, took = home.knock()
+        assert (error, took < 1) == ("ok", True), "the next client is let in at once"
+
+
+def test_ignore_under_load_and_open_again_lets_everybody_in(tmp_path: Path, version: int) -> None:
+    with (
+        house(tmp_path, version, [policy(tmp_path, "ignoring", [{"ignore": "500ms"}], ONE)]) as home,
+        ExitStack() as stack,
+    ):
+        home.one()
+        home.set("ignore")
+        waiting = [stack.enter_context(home.knock_at_once()[0]) for _ in range(20)]
+        assert [state(sock) for sock in waiting] == [SYN_SENT] * 20
+        home.set("open")
+        assert [connected(sock) for sock in waiting] == ["ok"] * 20
+        for _ in waiting:
+            stack.enter_context(home.upstream.accept())
+
+
+# ---- backlog_full
+
+
+def test_backlog_full_the_first_meet_silence_and_the_others_wait(tmp_path: Path, version: int) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "full", ["backlog_full"], ONE)]) as home, ExitStack() as stack:
+        talk = home.connect()
+        home.one()
+        home.set("full")
+        clients = [stack.enter_context(home.knock_at_once()[0]) for _ in range(4)]
+        until(lambda: state(clients[0]) != SYN_SENT, "the first is connected")
+        let_in = [sock for sock in clients if state(sock) != SYN_SENT]
+        outside = [sock for sock in clients if state(sock) == SYN_SENT]
+        assert 1 <= len(let_in) <= 2
+        for sock in let_in:
+            assert connected(sock) == "ok"
+            assert play(sock, ["send: ok", "sent", "recv: nothing"], lambda: None)[-1] == "recv: nothing"
+        assert home.knock(LIMIT)[0] == "ETIMEDOUT"
+        assert not home.asked()
+        assert send(talk.client, b"still here") == "ok"
+        assert recv(talk.server) == b"still here"
+
+        home.change()
+        home.set("open")
+        for _ in let_in:
+            server = home.upstream.accept()
+            assert read_exactly(server, 10) == b"some words"
+            assert send(server, b"sorry") == "ok"
+        assert [read_exactly(sock, 5) for sock in let_in] == [b"sorry"] * len(let_in)
+        assert [connected(sock) for sock in outside] == ["ok"] * len(outside), "by their next SYN"
+        for _ in outside:
+            stack.enter_context(home.upstream.accept())
+
+
+@pytest.mark.parametrize("ending", ["fin", "rst"])
+def test_backlog_full_who_gave_up_meanwhile_is_a_flow_that_ends(tmp_path: Path, version: int, ending: str) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "full", [{"backlog_full": "400ms"}], ONE)]) as home:
+        home.one()
+        home.set("full")
+        client = home.dial().client
+        assert send(client, b"never mind") == "ok"
+        if ending == "rst":
+            abort(client)
+            home.set("open")
+            until(lambda: [f for f in home.wall.facts() if f["fact"] == "flow-closed"], "its flow is closed")
+        else:
+            client.shutdown(socket.SHUT_WR)
+            home.set("open")
+            server = home.upstream.accept()
+            assert [recv(server), recv(server)] == [b"never mind", "EOF"]
+            assert send(server, b"too late?") == "ok"
+            server.close()
+            assert [recv(client), recv(client)] == [b"too late?", "EOF"]
+        home.upstream.forget()
+        home.serves()
+
+
+def test_the_strictest_of_what_is_armed_is_what_clients_meet(tmp_path: Path, version: int) -> None:
+    ignoring = policy(tmp_path, "ignoring", [{"ignore": "400ms"}], ONE)
+    full = policy(tmp_path, "full", [{"backlog_full": "1200ms"}], TWO)
+    with house(tmp_path, version, [full, ignoring]) as home:
+        home.one()
+        home.set("ignore")
+        home.two()
+        home.set("full")
+        armed = [fact["fault"] for fact in home.wall.facts() if fact["fact"] == "fault-armed"]
+        assert armed == ["ignore 400ms", "backlog_full 1.2s"]
+        client = home.dial().client
+        assert send(client, b"patience") == "ok"
+        assert not home.asked()
+        home.set("open")
+        server = home.upstream.accept()
+        assert read_exactly(server, 8) == b"patience"
+
+
+# ---- all of them
+
+
+@pytest.mark.parametrize("step", ["refuse", "ignore", "backlog_full"])
+def test_the_process_ends_cleanly_with_a_door_that_is_shut(tmp_path: Path, version: int, step: str) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "shut", [step], "applied")]) as home:
+        until(lambda: [f for f in home.wall.facts() if f["fact"] == "door-set"], "the door is set")
+        before = home.wall.descriptors()
+        home.change()
+        home.set("open")
+        home.change()
+        until(lambda: sum(f["fact"] == "door-set" for f in home.wall.facts()) == 3, "the door is set again")
+        assert home.wall.descriptors() == before
+
+
+@pytest.mark.parametrize("step", ["refuse", "ignore", "backlog_full"])
+def test_the_door_of_all_addresses_does_it_to_both_versions(tmp_path: Path, version: int, step: str) -> None:
+    with (
+        house(tmp_path, version, [policy(tmp_path, "shut", [step], ONE)], listen="[::]:0") as home,
+        ExitStack() as all_,
+    ):
+        home.serves()
+        home.one()
+        home.set({"backlog_full": "full"}.get(step, step))
+        if step == "refuse":
+            assert home.knock()[0] == "ECONNREFUSED"
+        else:
+            for _ in range(3 if step == "backlog_full" else 0):
+                all_.enter_context(home.knock_at_once()[0])
+            assert home.knock(LIMIT)[0] == "ETIMEDOUT"
+        assert not select.select([home.upstream.sock], [], [], QUIET)[0]

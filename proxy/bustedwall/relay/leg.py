@@ -18,6 +18,7 @@ kinds never wait together, because a leg is not read while bytes of it wait.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from bustedwall.kernel.endings import alive, unread
@@ -272,6 +273,15 @@ class TcpLeg(Outlet):
             if self.dead or (len(data) < limit and not events & FINISHING):
                 return
         self.pause(events)
+
+    def read_out(self) -> None:
+        """Be buried, with what had arrived read before: into stages, whatever room they have, or nowhere."""
+        with contextlib.suppress(OSError):  # nothing more, or the error that ended the connection
+            while not self.dead and self.look and (data := self.sock.recv(_CHUNK)):
+                self.flow.tell(Arrived(self.name, Bytes(data)))
+        if not self.dead:
+            self.flow.discarded += unread(self.sock)
+            self.flow.bury(self)
 
     def _throw_away(self, events: int) -> None:
         """Read what nobody is there to get."""

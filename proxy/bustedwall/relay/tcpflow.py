@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bustedwall.flow.endings import FLUSH_LIMIT
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
-from bustedwall.kernel.endings import errno_name, pending_error, reset, unread, unsent
+from bustedwall.kernel.endings import errno_name, pending_error, reset, unsent
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
 from bustedwall.policy.rules import Rule
@@ -194,8 +194,7 @@ class TcpFlow:
             self._grave = None
             for leg in self._legs():
                 if leg.gone and not (leg.dead or leg.lingering):
-                    self.discarded += unread(leg.sock)
-                    self.bury(leg)
+                    leg.read_out()
         for leg in self._legs():
             if leg.flush is Depth.WIRE:
                 self.try_flush(leg)

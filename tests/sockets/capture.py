@@ -29,6 +29,7 @@ FIELDS = (
     "udp.length",
     "tcp.analysis.retransmission",
     "ipv6.routing.type",
+    "tcp.window_size_value",
 )
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -50,6 +51,8 @@ class Packet:
     icmp: int | None
     repeated: bool
     """tshark calls it a retransmission."""
+    window: int = 0
+    """As it is in the header, not scaled."""
 
     def has(self, flags: int) -> bool:
         return self.flags & flags == flags
@@ -129,7 +132,22 @@ def _packet(row: list[str]) -> Packet:
         number("ip.hdr_len") > 20 or bool(value["ipv6.routing.type"]),
         int(value["icmp.type"]) if value["icmp.type"] else None,
         bool(value["tcp.analysis.retransmission"]),
+        number("tcp.window_size_value"),
     )
+
+
+def told(packets: Iterable[Packet], peer: int) -> list[str]:
+    """Write segments as the research does, `C[P.]`: C from the peer's port, S from us; `.` is ACK.
+
+    Without the pure ACKs, whose number depends on timers, but for the one that ends a handshake.
+    """
+    flags = {"S": SYN, "F": FIN, "R": RST, "P": PSH, ".": ACK}
+    seen = [
+        f"{'C' if packet.source == peer else 'S'}[{''.join(sign for sign, bit in flags.items() if packet.has(bit))}]"
+        for packet in packets
+        if packet.icmp is None
+    ]
+    return [each for at, each in enumerate(seen) if each[1:] != "[.]" or (at and seen[at - 1] == "S[S.]")]
 
 
 @contextmanager

@@ -171,6 +171,17 @@ def test_an_ending_of_the_stalled_leg(
     listener.close()
 
 
+def test_close_in_a_closed_window_opens_it_so_that_what_comes_meets_a_rst(
+    connect: Connect, version: int, leg: str
+) -> None:
+    talk, speaker, listener = stalled(connect, f"zero-window-{leg}-close", version, leg)
+    fill(speaker)
+    assert send(listener, b"THEN") == "ok"
+    talk.wait("leg-closed")
+    script = ["rst", "recv: data", "recv: EOF", "send: EPIPE"]
+    assert play(speaker, script, lambda: None) == script
+
+
 def test_close_unread_in_a_closed_window_is_a_rst_at_once(connect: Connect, version: int, leg: str) -> None:
     talk, speaker, listener = stalled(connect, f"zero-window-{leg}-close-unread", version, leg)
     fill(speaker)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
+from tests.faults.written import examples, read
 
 from bustedwall.faults import registry
 from bustedwall.faults.fault import Damage, Fault, LastingFault, Shared
@@ -22,20 +22,8 @@ FAULTS = registry()
 DICE = Dice.seeded(0)
 
 
-def short(text: str) -> Fault:
-    """Read a step as a policy has it, and as a fault writes itself."""
-    step = yaml.safe_load(text)
-    ((word, value),) = step.items() if isinstance(step, dict) else ((step, ""),)
-    kind = FAULTS[word]
-    return kind.model_validate(kind.long_form(value) if isinstance(value, str) else value)
-
-
 def damage(fault: Fault) -> Damage:
     return fault.arm(DICE, Shared())
-
-
-def written() -> list[str]:
-    return [example for fault in FAULTS.values() for example in fault.page.examples]
 
 
 @pytest.mark.parametrize("word", FAULTS)
@@ -50,38 +38,30 @@ def test_a_fault_says_what_it_does_on_the_wire_and_to_the_peers(word: str) -> No
     assert bool(page.healing) == (issubclass(FAULTS[word], LastingFault))
 
 
-@pytest.mark.parametrize("text", written())
-def test_a_short_form_is_written_back_as_it_was_read(text: str) -> None:
-    fault = short(text)
-    word, _, rest = str(fault).partition(" ")
-
-    assert short(f"{word}: {rest}" if rest else word) == fault
-
-
-@pytest.mark.parametrize("text", written())
+@pytest.mark.parametrize("text", list(examples()))
 def test_a_fault_does_something(text: str) -> None:
-    done = damage(short(text))
+    done = damage(read(text))
 
     assert done.stages or done.losses or done.endings or done.door
 
 
-@pytest.mark.parametrize("text", written())
+@pytest.mark.parametrize("text", list(examples()))
 def test_only_what_is_done_to_the_door_has_a_door(text: str) -> None:
-    fault = short(text)
+    fault = read(text)
 
     assert (damage(fault).door is not None) == fault.at_door
 
 
-@pytest.mark.parametrize("text", written())
+@pytest.mark.parametrize("text", list(examples()))
 def test_only_what_lasts_can_have_a_span(text: str) -> None:
-    fault = short(text)
+    fault = read(text)
 
     assert damage(fault).lasts == isinstance(fault, LastingFault)
 
 
-@pytest.mark.parametrize("text", written())
+@pytest.mark.parametrize("text", list(examples()))
 def test_each_flow_gets_stages_of_its_own(text: str) -> None:
-    fault = short(text)
+    fault = read(text)
     one, other = damage(fault), damage(fault)
 
     assert not {id(s) for s in one.stages.values()} & {id(s) for s in other.stages.values()}
@@ -90,7 +70,7 @@ def test_each_flow_gets_stages_of_its_own(text: str) -> None:
 @pytest.mark.parametrize("word", FAULTS)
 def test_an_unknown_setting_is_refused(word: str) -> None:
     with pytest.raises(ValidationError, match="extra_forbidden"):
-        FAULTS[word].model_validate(short(FAULTS[word].page.examples[0]).model_dump(by_alias=True) | {"colour": "red"})
+        FAULTS[word].model_validate(read(FAULTS[word].page.examples[0]).model_dump(by_alias=True) | {"colour": "red"})
 
 
 def test_a_direction_without_a_leg_is_told_in_words() -> None:
@@ -110,12 +90,12 @@ def test_options_are_written_behind_the_short_form() -> None:
 
 
 def test_drop_from_and_drop_to_are_the_two_ways_of_one_leg() -> None:
-    assert damage(short("drop: all from client")).losses == {Leg.CLIENT: frozenset({Loss(Way.FROM)})}
-    assert damage(short("drop: all to client")).losses == {Leg.CLIENT: frozenset({Loss(Way.TO)})}
+    assert damage(read("drop: all from client")).losses == {Leg.CLIENT: frozenset({Loss(Way.FROM)})}
+    assert damage(read("drop: all to client")).losses == {Leg.CLIENT: frozenset({Loss(Way.TO)})}
 
 
 def test_a_reset_of_both_ends_both_at_once() -> None:
-    assert damage(short("reset: both")).endings == dict.fromkeys(Leg, Ending(How.RESET))
+    assert damage(read("reset: both")).endings == dict.fromkeys(Leg, Ending(How.RESET))
 
 
 def test_a_delay_line_gives_up_each_item_when_it_has_aged_and_not_before() -> None:

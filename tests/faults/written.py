@@ -1,0 +1,59 @@
+"""Every fault as its page writes it, found by the registry, and the policies that a test makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from bustedwall.faults import registry
+from bustedwall.faults.fault import Fault, LastingFault
+from bustedwall.policy.load import load_policy, load_use
+from bustedwall.policy.rules import Arm, Rule
+
+
+def examples() -> Iterator[str]:
+    """Yield each step that a page shows."""
+    for fault in registry().values():
+        yield from fault.page.examples
+
+
+def read(text: str) -> Fault:
+    """Read a step as a policy has it, and as a fault writes itself."""
+    step = yaml.safe_load(text)
+    ((word, value),) = step.items() if isinstance(step, dict) else ((step, ""),)
+    kind = registry()[word]
+    return kind.model_validate(kind.long_form(value) if isinstance(value, str) else value)
+
+
+def written(fault: Fault) -> object:
+    """Write a fault as a step of a policy."""
+    word, _, rest = str(fault).partition(" ")
+    return yaml.safe_load(f"{word}: {rest}" if rest else word)
+
+
+def lasting(seconds: float) -> Iterator[LastingFault]:
+    """Yield each example that can end by itself, set to end after so long."""
+    for fault in map(read, examples()):
+        if isinstance(fault, LastingFault):
+            yield fault.model_copy(update={"span": seconds})
+
+
+def moment(fault: Fault) -> str:
+    """Return a moment at which a fault can be done."""
+    return "applied" if fault.at_door else "open"
+
+
+def rules_of(folder: Path, steps: Sequence[object], when: str) -> tuple[Rule, ...]:
+    """Load a policy of one rule as a user does; return its rules."""
+    path = folder / "made.yaml"
+    rule = {"name": "rule", "when": when, "do": list(steps)}
+    path.write_text(yaml.safe_dump({"version": 1, "name": "made", "summary": "Made by a test.", "rules": [rule]}))
+    load_policy(path)
+    return load_use(str(path))
+
+
+def faults_of(rules: Sequence[Rule]) -> list[Fault]:
+    """Return the faults that rules do, in order."""
+    return [step.fault for rule in rules for step in rule.steps if isinstance(step, Arm)]

@@ -1,0 +1,178 @@
+"""What holds for every fault on real sockets, whichever there are: each example of each page is done.
+
+Killed by SIGKILL in the middle, bustedwall leaves nothing behind: all that it does to a connection is
+an option of a socket, and gone with its descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.faults.written import examples, lasting, moment, read, written
+from tests.relay.conftest import Connect
+from tests.relay.peers import HANG, VERSIONS, Upstream, at, dial, hang_up, read_exactly, recv, send, until
+from tests.relay.rig import Door, Rig, Talk, Wall, policy, running
+
+from bustedwall.faults.fault import Fault, LastingFault, Shared
+from bustedwall.terms.dice import Dice
+
+SPAN = 0.4
+WORDS = b"some words " * 2000
+
+
+def named(faults: Iterator[Fault]) -> dict[str, Fault]:
+    """Number faults, so that each has a name that a policy may have."""
+    return {f"{fault.word}-{number}".replace("_", "-"): fault for number, fault in enumerate(faults)}
+
+
+EXAMPLES = named(map(read, examples()))
+LASTING = named(lasting(SPAN))
+LOSSLESS = {name: fault for name, fault in EXAMPLES.items() if isinstance(fault, LastingFault) and fault.lossless}
+
+
+def step(fault: Fault, *, span: bool = False) -> object:
+    """Write a fault as a step, with its span or without."""
+    return written(fault if span or not isinstance(fault, LastingFault) else fault.model_copy(update={"span": None}))
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    folder = tmp_path_factory.mktemp("wall")
+    uses: dict[str, list[object]] = {}
+    for name, fault in LASTING.items():
+        uses[f"for-{name}"] = [policy(folder, f"for-{name}", [step(fault, span=True)], moment(fault))]
+    for name, fault in LOSSLESS.items():
+        twice = [step(fault), step(fault), {"wait": "300ms"}, "heal", "heal"]
+        uses[f"twice-{name}"] = [policy(folder, f"twice-{name}", twice, moment(fault))]
+    with running(folder, uses) as rig:
+        yield rig
+
+
+def converse(client: socket.socket, server: socket.socket) -> None:
+    """Have both speak, and listen."""
+    for speaker in (client, server):
+        assert send(speaker, WORDS) == "ok"
+    for listener in (server, client):
+        assert read_exactly(listener, len(WORDS)) == WORDS
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_for_ends_it_and_the_next_bytes_pass(rig: Rig, connect: Connect, version: int, name: str) -> None:
+    def ended() -> list[str]:
+        own = [fact for fact in rig.wall.facts() if fact["proxy"] == f"for-{name}-{version}"]
+        return [fact["why"] for fact in own if fact["fact"] == "fault-ended"]
+
+    if LASTING[name].at_door:
+        until(ended, "the door is open again")
+    talk = connect(f"for-{name}", version)
+    assert until(ended, "it ends") == ["its time is over"]
+    converse(talk.client, talk.server)
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_armed_twice_and_healed_twice_every_byte_arrives(connect: Connect, version: int, name: str) -> None:
+    talk = connect(f"twice-{name}", version)
+    converse(talk.client, talk.server)
+    talk.client.close()
+    assert recv(talk.server) == "EOF"
+    talk.server.close()
+    assert talk.wait("flow-closed")["discarded"] == 0
+
+
+# ---- kill -9
+
+ORPHANS = {"04", "05", "06", "09", "0B"}
+"""FIN_WAIT1, FIN_WAIT2, TIME_WAIT, LAST_ACK, CLOSING: what a kernel finishes by itself (net/tcp_states.h)."""
+
+
+HERE = {4: "127.77.0.1", 6: "::1"}
+"""Where this test listens: others have the ports of 127.0.0.1 for their clients, and there is one ::1 only."""
+
+
+def orphans(ports: set[int]) -> list[tuple[str, str]]:
+    """Return state and timer of the TCP sockets of these local ports that belong to no process."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if int(fields[1].rpartition(":")[2], 16) in ports:
+                state, timer, inode = fields[3], fields[5].partition(":")[0], fields[9]
+                if inode == "0" and state != "03":  # a connection that comes to a listener has none, either
+                    found.append((state, timer))
+    return found
+
+
+def restarted(folder: Path, doors: list[Door]) -> Wall:
+    """Run the same doors again; somebody else's client may have one of their ports for a moment."""
+    deadline = time.monotonic() + 3 * HANG
+    while True:
+        try:
+            return Wall(folder, doors, "--quiet")
+        except AssertionError as error:
+            if "Address already in use" not in str(error) or time.monotonic() > deadline:
+                raise
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: f"IPv{version}")
+def test_a_process_that_is_killed_in_the_middle_leaves_nothing_behind(tmp_path: Path, version: int) -> None:
+    upstream = Upstream(version)
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    doors = [
+        Door(name, upstream.address, [policy(tmp_path, name, [step(fault)], moment(fault))], at(HERE[version], 0))
+        for name, fault in EXAMPLES.items()
+    ]
+    first = Wall(folders[0], doors, "--quiet")
+    talks = {}
+    for name, fault in EXAMPLES.items():
+        if not fault.at_door:
+            talks[name] = Talk(first, name, dial(first.addresses[name]), upstream.accept())
+            talks[name].wait("fault-armed")
+            for end in (talks[name].client, talks[name].server):
+                send(end, b"in the middle of it")
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    ports = {port for _, port in first.addresses.values()}
+    odd = [each for each in orphans(ports) if each[0] not in ORPHANS or each[1] == "00"]
+    assert not odd, "every socket that is left has a timer that ends it"
+
+    second = restarted(folders[1], [Door(name, upstream.address, (), at(*first.addresses[name])) for name in EXAMPLES])
+    try:
+        assert second.addresses == first.addresses
+        for name in EXAMPLES:
+            talk = Talk(second, name, dial(second.addresses[name]), None)
+            talk.server = upstream.accept()
+            converse(talk.client, talk.server)
+        for name, talk in talks.items():
+            # The client's next segments meet a RST at the latest when the orphan is heard, or has gone.
+            if not _lost(EXAMPLES[name]):
+                until(lambda talk=talk: _over(talk), f"the peers of {name} are told")
+    finally:
+        hang_up()
+        upstream.sock.close()
+        assert second.stop() == 0
+
+
+def _lost(fault: Fault) -> bool:
+    """Tell whether segments of the legs are lost, so that their peers are not told."""
+    return bool(fault.arm(Dice.seeded(0), Shared()).losses)
+
+
+def _over(talk: Talk) -> bool:
+    """Tell whether both ends get an end: data, then EOF or an error; who has not heard speaks once more."""
+    for end in (talk.client, talk.server):
+        end.settimeout(0.05)
+        got = recv(end)
+        if got == "nothing":
+            send(end, b"?")
+            return False
+        if isinstance(got, bytes):
+            return False
+    return True

@@ -23,7 +23,7 @@ class CloseFault(EndingFault):
         server="The same, where the server's leg is meant. Otherwise nothing: what it sends is read and thrown away, "
         "and after 30 s it is reset.",
         healing="",
-        faithful="exact. Bytes that arrive in the moment between our last read and the close turn the FIN into a RST, "
-        "as they do for any program; the evidence fact says so.",
+        faithful="exact. What was unread is read first, or there would be a RST and no FIN: that is `close_unread`. "
+        "A peer whose window is closed then gets FIN and RST together; it could not send what would bring the RST.",
         source="RFC 9293 §3.6 and §3.10.4; measured on Linux 6.18",
     )

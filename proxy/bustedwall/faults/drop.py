@@ -71,7 +71,8 @@ class DropFault(LastingFault):
         "and are discarded by the next IP stack; both sides retransmit. `acks to`: the same, but our own data is held "
         "back meanwhile, so that only pure ACKs are lost: the peer retransmits what was read and delivered long ago. "
         "`next_write to`: the first transmission of the next bytes is lost, and TCP repairs it with its first "
-        "retransmission.",
+        "retransmission. Bytes that cannot leave at once, because the peer does not read, are not lost; the fact "
+        "`write-lost` says how many.",
         client="send succeeds until its buffer is full, recv waits; ETIMEDOUT when its own limit is reached "
         "(tcp_retries2, about 15 minutes on Linux, or TCP_USER_TIMEOUT). After `next_write` it only waits: about 0.2 s "
         "on a fast path.",

@@ -22,7 +22,8 @@ class VanishFault(EndingFault):
         wire="Nothing that the peer could take: our closing RST leaves malformed and dies in the next IP stack. What "
         "the peer sends later is answered by a bare RST, by our kernel, which knows of no such connection.",
         client="Nothing happens. The next send succeeds and brings the RST; the call after it fails with ECONNRESET, "
-        "once; then send gives EPIPE and recv gives end of file. A client that only reads waits for ever.",
+        "once; then send gives EPIPE and recv gives end of file. A client that only reads waits for ever, unless data "
+        "was under way to it: its ACK meets the RST, too.",
         server="The same, where the server's leg is meant. Otherwise nothing: what it sends is read and thrown away, "
         "and after 30 s it is reset.",
         healing="",

@@ -89,9 +89,10 @@ class Listener:
 
     @property
     def address(self) -> Address:
-        """Where the door is, with the port that the kernel picked."""
-        host, port = self.sock.getsockname()[:2]
-        return Address(host, port)
+        """Where the door is, with the port that the kernel picked; a link-local address with its interface."""
+        host, port, *rest = self.sock.getsockname()
+        scope = f"%{socket.if_indextoname(rest[1])}" if rest and rest[1] else ""
+        return Address(host + scope, port)
 
     def close(self) -> None:
         """Accept nobody any more; clients in the backlog get a RST."""

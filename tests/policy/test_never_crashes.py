@@ -9,8 +9,11 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from bustedwall.faults import registry
 from bustedwall.policy import library
 from bustedwall.policy.load import config_of, load_use
+from bustedwall.policy.moments import FORMS
+from bustedwall.policy.moments import WORDS as WORDS_OF_MOMENTS
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.template import read
@@ -52,6 +55,11 @@ WORDS = [
     "faithful",
     "cure",
     "time_scale",
+    *("match", "flows", "nth", "first", "every", "share", "address", "state", "new", "10.0.0.0/8", "10%"),
+    *("accept", "applied", "flow_age", "idle", "clock", "packets", "contains", "matches", "within", "deliver"),
+    *("turn", "eof", "policy_age", "repeat", "signal", "times", "total", "probability", "other", "keep"),
+    *("seed", "on_missing", "skip", "define", "$", "<<", "(", "x*"),
+    *registry(),
     "journal",
     "proxies",
     "listen",
@@ -141,6 +149,31 @@ def test_any_rule_is_a_policy_or_is_told(parameters: object, when: object, steps
     rule = {"name": "r", "when": when, "do": steps}
     policy = {"version": 1, "name": "x", "summary": "s", "parameters": parameters, "rules": [rule], "symptom": more}
     told(json.dumps(policy))
+
+
+MOMENT_KEYS = [*FORMS, *WORDS_OF_MOMENTS, "from", "clock", "within", "deliver"]
+moments = words | st.dictionaries(st.sampled_from(MOMENT_KEYS), structures | words, max_size=4)
+faults = st.dictionaries(st.sampled_from([*registry(), "wait", "heal"]), moments | structures, min_size=1, max_size=1)
+
+
+@calm
+@given(when=moments, match=structures, steps=st.lists(faults, max_size=3), counts=st.tuples(scalars, scalars, scalars))
+def test_any_rule_of_known_words_is_a_policy_or_is_told(
+    when: object, match: object, steps: object, counts: tuple[object, object, object]
+) -> None:
+    times, total, probability = counts
+    rule = {"name": "r", "when": when, "match": match, "do": steps}
+    rule |= {"times": times, "total": total, "probability": probability}
+    told(json.dumps({"version": 1, "name": "x", "summary": "s", "rules": [rule]}))
+
+
+@calm
+@given(when=moments, match=st.dictionaries(words, structures, max_size=3), steps=st.lists(faults, max_size=3))
+def test_any_defined_policy_is_a_policy_or_is_told(when: object, match: object, steps: object) -> None:
+    rule = {"name": "r", "when": when, "match": match, "do": steps}
+    policy = {"version": 1, "name": "x", "summary": "s", "rules": [rule]}
+    proxy = {"name": "p", "listen": "127.0.0.1:0", "upstream": "h:1", "policies": ["x", {"x": {}}, "slow-link"]}
+    told(json.dumps({"version": 1, "seed": 1, "define": [policy, when], "proxies": [proxy]}))
 
 
 @calm

@@ -15,6 +15,7 @@ class _Commands(click.Group):
     """Imports a command when it is called: Twisted and pydantic take most of a start."""
 
     _SUMMARIES: ClassVar = {
+        "check": "Say what is wrong with policies and configs, and where.",
         "demo": "Show what a client gets, call by call, without a policy and with four.",
         "run": "Run the proxies of a config file, or one.",
         "policies": "List the policies of the library, or tell of one.",

@@ -30,6 +30,8 @@ _WANTED = {
 }
 """By pydantic's error type: what should stand here."""
 
+_YAML_1_1 = {"on": "true", "yes": "true", "y": "true", "off": "false", "no": "false", "n": "false"}
+
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
     "greater_than_equal": ("ge", "at least"),
@@ -78,6 +80,9 @@ def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) ->
             key, words = _BOUNDS[kind]
             bound = written(keys_at(model, document, loc[:-1]).get(str(loc[-1])), error["ctx"][key])
             return document.problem(loc, f"this must be {words} {bound}")
+        case "model_type":
+            keys = ", ".join(keys_at(model, document, loc))
+            return document.problem(loc, _wording(error)[0], f"its keys are {keys}" if keys else "")
         case _:
             message, hint = _wording(error)
             # A key of a mapping that is itself wrong has `[key]` behind it.
@@ -90,12 +95,15 @@ def _wording(error: ErrorDetails) -> tuple[str, str]:
         case "enum" | "literal_error":
             expected = error["ctx"]["expected"]
             allowed = re.findall(r"'([^']*)'", expected) or [expected]
-            hint = "a parameter must be the whole value" if "$" in got else nearest(str(error["input"]), allowed)
+            word = error["input"] if isinstance(error["input"], str) else ""
+            hint = "a parameter must be the whole value" if "$" in got else nearest(word, allowed)
             return f"expected {either(allowed)}, got {got}", hint
         case "string_type":
             return f"expected text, got {got}", f'write "{got}"' if isinstance(error["input"], int | float) else ""
         case "too_short" | "string_too_short":
             return "this must not be empty", ""
+        case "bool_type" if (word := str(error["input"]).lower()) in _YAML_1_1:
+            return f"expected true or false, got {got}", f"in YAML 1.2 that is a word: write {_YAML_1_1[word]}"
         case kind if kind in _WANTED:
             return f"expected {_WANTED[kind]}, got {got}", ""
         case _:
@@ -117,6 +125,10 @@ def _missing(model: type[BaseModel], document: Document, loc: Path) -> Problem:
 def _unknown(model: type[BaseModel], document: Document, loc: Path) -> Problem:
     key = str(loc[-1])
     hint = suggestion(key, keys_at(model, document, loc[:-1]))
+    if key.startswith("$"):
+        hint = "a parameter stands for a value, not for a key"
+    elif key == "<<":
+        hint = "YAML 1.2 merges nothing: an alias stands for a whole value"
     if model_at(model, document, loc[:-1]) is StepModel:
         return document.problem(loc, f"unknown step '{key}'", hint, at_key=True)
     if loc in document.places:

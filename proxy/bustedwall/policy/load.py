@@ -10,12 +10,13 @@ from pathlib import Path
 from bustedwall.policy import template, typed
 from bustedwall.policy.address import Address
 from bustedwall.policy.check import check
+from bustedwall.policy.kind import Kind, expect, kind_of
 from bustedwall.policy.missing import AS_WRITTEN, Terms
 from bustedwall.policy.model import ConfigFile, OnMissing, PolicyFile
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.rules import Rule
-from bustedwall.policy.shelf import Shelf, read_file
+from bustedwall.policy.shelf import Shelf, read_file, read_policy
 from bustedwall.policy.source import Document, Place
 from bustedwall.policy.source import Path as At
 from bustedwall.policy.together import clashes
@@ -61,6 +62,7 @@ def load_config(
     of the file.
     """
     document = parse(read_file(path), str(path))
+    expect(Kind.CONFIG, document)
     return config_of(document, path.parent, missing, time_scale=time_scale, on_missing=on_missing)
 
 
@@ -129,7 +131,20 @@ def load_use(text: str, time_scale: float = 1.0) -> tuple[Rule, ...]:
 
 def load_policy(path: Path) -> PolicyFile:
     """Load one policy file with its defaults, for what it says about itself; raises PolicyError."""
-    return template.read(parse(read_file(path), str(path)), path.stem).file
+    return read_policy(path).file
+
+
+def problems_of(path: Path) -> tuple[Problem, ...]:
+    """Return what is wrong with a file, a policy or a config, and with all that it uses."""
+    try:
+        document = parse(read_file(path), str(path))
+        if kind_of(document) is Kind.CONFIG:
+            config_of(document, path.parent)
+        else:
+            template.read(document, path.stem)
+    except PolicyError as error:
+        return error.problems
+    return ()
 
 
 class _Loader:

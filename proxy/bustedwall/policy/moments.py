@@ -263,7 +263,8 @@ def read_moment(value: object) -> Trigger:
     leading = [key for key in value if key in FORMS]
     if len(leading) > 1:
         first, second, *_ = leading
-        raise mistake(f"'{first}' and '{second}' are two moments, and a rule has one", value, hint="write two rules")
+        what = f"'{first}' and '{second}' are two moments, and one is waited for"
+        raise mistake(what, value, hint="write two rules, or a step '- wait' for the second")
     if leading:
         return FORMS[leading[0]].model_validate(value).trigger()
     if bare := next((key for key in value if key in WORDS), None):

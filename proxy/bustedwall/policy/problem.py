@@ -30,16 +30,19 @@ class Problem:
     privilege: bool = False
     """It is not the text that is wrong: this machine lacks what it asks for."""
 
+    def sentence(self) -> str:
+        """Return the message with its way through the structure, on one line."""
+        return one_line(f"{self.path}: {self.message}" if self.path else self.message)
+
     def render(self) -> str:
         """Return the message, the line it is about with a caret below, and the hint."""
         where = f"{self.file}:{self.line}:{self.col}" if self.line else self.file
-        path = f"{self.path}: " if self.path else ""
         margin = " " * len(str(self.line)) if self.line else ""
-        out = [_one_line(f"{where}: error: {path}{self.message}")]
+        out = [f"{one_line(where)}: error: {self.sentence()}"]
         if self.source_line.strip():
             out += self._excerpt(margin)
         if self.hint:
-            out.append(_one_line(f" {margin} = hint: {self.hint}"))
+            out.append(one_line(f" {margin} = hint: {self.hint}"))
         return "\n".join(out)
 
     def _excerpt(self, margin: str) -> list[str]:
@@ -65,7 +68,8 @@ class PolicyError(Exception):
         return "\n".join(problem.render() for problem in self.problems)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text as a message shows it."""
     # Escapes in quoted YAML make any character; none may move a terminal's cursor or fake a second message.
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bustedwall.policy import library, template
+from bustedwall.policy.kind import Kind, expect
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.scalars import shown
@@ -82,9 +83,16 @@ class Shelf:
 
 def _read(path: Path, use: Place) -> template.Template | PolicyError:
     try:
-        return template.read(parse(read_file(path, use), str(path)), path.stem)
+        return read_policy(path, use)
     except PolicyError as error:
         return error
+
+
+def read_policy(path: Path, use: Place | None = None) -> template.Template:
+    """Return the policy of a file; raises PolicyError, which points at the use if the file cannot be opened."""
+    document = parse(read_file(path, use), str(path))
+    expect(Kind.POLICY, document)
+    return template.read(document, path.stem)
 
 
 def read_file(path: Path, use: Place | None = None) -> str:

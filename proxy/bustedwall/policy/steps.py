@@ -14,10 +14,11 @@ from pydantic_core import PydanticCustomError
 
 from bustedwall.faults import registry
 from bustedwall.faults.fault import Fault, LastingFault
-from bustedwall.policy.moments import FORMS, WORDS, form_of, read_flow_moment
+from bustedwall.policy.moments import FLOW_FORMS, FLOW_WORDS, FORMS, WORDS, form_of, read_flow_moment
 from bustedwall.policy.rules import Arm, Heal, Step, Wait
 from bustedwall.policy.scalars import shown
-from bustedwall.policy.written import Written
+from bustedwall.policy.words import nearest
+from bustedwall.policy.written import Written, mistake
 from bustedwall.terms.units import duration
 
 
@@ -30,7 +31,11 @@ def _alone(value: object) -> Heal:
 def _wait(value: object) -> Wait:
     if isinstance(value, dict) or (isinstance(value, str) and value in WORDS.keys() | FORMS.keys()):
         return Wait(read_flow_moment(value))  # type: ignore[arg-type]  # those of the policy are refused there
-    return Wait(duration(value))
+    if isinstance(value, int | float) or (isinstance(value, str) and value[:1].isdigit()):
+        return Wait(duration(value))
+    hint = nearest(value, [*FLOW_WORDS, *FLOW_FORMS]) if isinstance(value, str) else ""
+    what = "expected a time such as 200ms or 5s, or a moment of the flow, got {got}"
+    raise mistake(what.format(got=shown(value)), value, hint=hint)
 
 
 def _long(fault: type[Fault], value: object) -> object:

@@ -35,6 +35,7 @@ _PARTS = {"%": Decimal("0.01")}
 # Bounded, so that no quantity is infinite.
 _NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,60})?"
 _QUANTITY = re.compile(rf"({_NUMBER})\s*([A-Za-z]+(?:/s)?|%)", re.ASCII)
+_BARE = re.compile(r"\d{1,18}(?:\.\d{1,60})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,12 @@ def fraction(value: object) -> float:
 
     Raises PydanticCustomError, which pydantic turns into an error of the field.
     """
-    if isinstance(value, float) and 0 < value < 1:
-        guess = {"value": value, "percent": written_fraction(value)}
+    number = _number(value)
+    if isinstance(number, float) and 0 < number < 1:
+        guess = {"value": number, "percent": written_fraction(number)}
         raise PydanticCustomError("unit", "a share needs a percent sign: did you mean {percent} or {value}%?", guess)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise PydanticCustomError("unit", "a share needs a percent sign: did you mean {value}%?", {"value": value})
+    if number is not None:
+        raise PydanticCustomError("unit", "a share needs a percent sign: did you mean {value}%?", {"value": number})
     part = _quantity(value, _SHARE)
     if part > 1:
         raise PydanticCustomError("unit", "'{text}' is more than the whole, 100%", {"text": str(value)})
@@ -138,8 +140,30 @@ def is_duration(value: object) -> bool:
     return True
 
 
+def _named(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case bool():
+            return str(value).lower()
+        case _:
+            return f"'{value}'"
+
+
+def _number(value: object) -> int | float | None:
+    """Return a number without a unit, which a short form has as text."""
+    if isinstance(value, str) and _BARE.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def _quantity(value: object, measure: _Measure) -> Decimal:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    number = _number(value)
+    if number is not None:
         bare = "{kind} needs a unit: did you mean {value}{a} or {value}{b}?"
         first, second = measure.likely
         raise PydanticCustomError("unit", bare, {"kind": measure.kind, "value": value, "a": first, "b": second})

@@ -20,6 +20,7 @@ class _Commands(click.Group):
         "run": "Run the proxies of a config file, or one.",
         "policies": "List the policies of the library, or tell of one.",
         "faults": "List the faults, or tell of one.",
+        "doctor": "Tell what works on this machine, and how to get what does not.",
         "schema": "Print the JSON Schema of a policy or a config, for editors.",
     }
 

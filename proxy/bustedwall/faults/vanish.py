@@ -34,7 +34,7 @@ class VanishFault(EndingFault):
 
     def needs(self) -> Needs:
         """Return that the closing RST has to be lost."""
-        return frozenset({Ability.LOSE_TO})
+        return frozenset({Ability.VANISH})
 
     def approximation(self) -> Fault | None:
         """Return a RST, which the peer gets at once and not at its next segment."""

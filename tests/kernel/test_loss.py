@@ -1,46 +1,34 @@
-"""The kernel's tricks, each on a pair of loopback sockets."""
+"""What is lost on one connection: all that arrives, all that leaves, both, or one write."""
 
 from __future__ import annotations
 
-import select
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
+from tests.kernel.pairs import Pair, hears
 
-from bustedwall.kernel.endings import pending_error, reset, shut, unread, unsent
-from bustedwall.kernel.loss import apply_losses
-from bustedwall.kernel.timer import Timer
-from bustedwall.terms.losses import NO_LOSS, Loss, Way
+from bustedwall.kernel import loss
+from bustedwall.kernel.endings import unread
+from bustedwall.kernel.evidence import snapshot
+from bustedwall.kernel.loss import apply_losses, dropped, lose_outgoing
+from bustedwall.terms.losses import NO_LOSS, Loss, Losses, Way
 
-Pair = tuple[socket.socket, socket.socket]
-
-FAMILIES = {"IPv4": (socket.AF_INET, "127.0.0.1"), "IPv6": (socket.AF_INET6, "::1"), "mapped": (socket.AF_INET6, "::")}
-
-
-@pytest.fixture(params=FAMILIES)
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """Our socket and its peer; `mapped` is an IPv4 client at an IPv6 listener."""
-    family, host = FAMILIES[request.param]
-    with socket.create_server((host, 0), family=family, dualstack_ipv6=request.param == "mapped") as door:
-        target = "127.0.0.1" if request.param == "mapped" else host
-        peer = socket.create_connection((target, door.getsockname()[1]), timeout=10)
-        ours, _ = door.accept()
-    ours.settimeout(10)
-    for sock in (ours, peer):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with ours, peer:
-        yield ours, peer
+FROM: Losses = frozenset({Loss(Way.FROM)})
+TO: Losses = frozenset({Loss(Way.TO)})
 
 
-def hears(sock: socket.socket, seconds: float = 0.15) -> bool:
-    return bool(select.select([sock], [], [], seconds)[0])
+def until_dropped(sock: socket.socket, count: int) -> None:
+    """Wait until so many segments were thrown away."""
+    deadline = time.monotonic() + 5
+    while dropped(sock) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def test_what_the_peer_sends_is_lost_until_it_is_healed(pair: Pair) -> None:
     ours, peer = pair
-    apply_losses(ours, frozenset({Loss(Way.FROM)}))
+    apply_losses(ours, FROM)
     peer.send(b"lost")
 
     assert not hears(ours)
@@ -53,7 +41,7 @@ def test_what_the_peer_sends_is_lost_until_it_is_healed(pair: Pair) -> None:
 
 def test_what_we_send_is_lost_until_it_is_healed(pair: Pair) -> None:
     ours, peer = pair
-    apply_losses(ours, frozenset({Loss(Way.TO)}))
+    apply_losses(ours, TO)
     ours.send(b"lost")
 
     assert not hears(peer)
@@ -66,7 +54,7 @@ def test_what_we_send_is_lost_until_it_is_healed(pair: Pair) -> None:
 
 def test_both_ways_at_once(pair: Pair) -> None:
     ours, peer = pair
-    apply_losses(ours, frozenset({Loss(Way.TO), Loss(Way.FROM)}))
+    apply_losses(ours, TO | FROM)
     ours.send(b"a")
     peer.send(b"b")
 
@@ -74,58 +62,98 @@ def test_both_ways_at_once(pair: Pair) -> None:
     assert not hears(ours)
 
 
-def test_a_reset_is_a_reset(pair: Pair) -> None:
+def test_a_fin_and_a_rst_are_segments_too(pair: Pair) -> None:
     ours, peer = pair
-    reset(ours)
+    apply_losses(ours, FROM)
+    peer.shutdown(socket.SHUT_WR)
 
-    with pytest.raises(ConnectionResetError):
-        peer.recv(1)
-    assert peer.recv(1) == b""
+    assert not hears(ours)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    peer.close()
+    assert not hears(ours)
+    assert snapshot(ours).state == "established"
 
 
-def test_an_error_is_told_once(pair: Pair) -> None:
+def test_what_was_received_before_stays_readable(pair: Pair) -> None:
     ours, peer = pair
-    reset(peer)
+    peer.send(b"before")
+    assert hears(ours, 5)
+    apply_losses(ours, FROM)
+
+    assert ours.recv(10) == b"before"
+
+
+def test_setting_and_healing_twice_is_harmless(pair: Pair) -> None:
+    ours, peer = pair
+    for losses in (FROM | TO, FROM | TO, NO_LOSS, NO_LOSS):
+        apply_losses(ours, losses)
+    peer.send(b"up")
+    ours.send(b"down")
+
+    assert ours.recv(10) == b"up"
+    assert peer.recv(10) == b"down"
+
+
+def test_segments_that_are_lost_on_arrival_are_counted_and_those_that_are_read_are_not(pair: Pair) -> None:
+    ours, peer = pair
+    peer.send(b"heard")
+    assert ours.recv(10) == b"heard"
+    assert dropped(ours) == 0
+    apply_losses(ours, FROM)
+    peer.send(b"lost")
+
+    until_dropped(ours, 1)
+    until_dropped(ours, 2)  # its repetition
+
+
+def test_one_write_is_lost_and_tcp_repairs_it(pair: Pair) -> None:
+    ours, peer = pair
+    lose_outgoing(ours, lost=True)
+    ours.send(b"once")
+    lose_outgoing(ours, lost=False)
+    began = time.monotonic()
+
+    assert unread(peer) == 0
+    assert peer.recv(10) == b"once"
+    assert time.monotonic() - began >= 0.1, "repaired by a timer, the shortest of which is 200 ms in Linux"
+    assert snapshot(ours).retransmitted == 1
+
+
+def test_a_write_that_is_lost_before_others_is_repaired_at_once_and_in_order(pair: Pair) -> None:
+    # Three segments behind the gap: fast retransmission, RFC 5681 §3.2.
+    ours, peer = pair
+    lose_outgoing(ours, lost=True)
+    ours.send(b"1")
+    lose_outgoing(ours, lost=False)
+    for byte in (b"2", b"3", b"4"):
+        ours.send(byte)
+    got = b""
+    while len(got) < 4:
+        got += peer.recv(10)
+
+    assert got == b"1234"
+    assert snapshot(ours).retransmitted == 1
+
+
+def test_half_of_a_loss_is_no_loss(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, peer = pair
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(loss, "lose_outgoing", refuse)
+    with pytest.raises(PermissionError):
+        apply_losses(ours, FROM | TO)
+    peer.send(b"heard")
+
+    assert ours.recv(10) == b"heard"
+
+
+def test_a_connection_that_is_gone_has_nothing_to_lose(pair: Pair) -> None:
+    ours, peer = pair
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    peer.close()
     assert hears(ours, 5)
 
-    assert (pending_error(ours), pending_error(ours)) == (104, 0)
-
-
-def test_bytes_that_the_peer_has_no_room_for_are_unsent(pair: Pair) -> None:
-    ours, peer = pair
-    assert unsent(ours) == 0
-    ours.settimeout(0)
-    while select.select([], [ours], [], 0)[1]:
-        ours.send(bytes(1 << 20))
-
-    assert unsent(ours) > 0
-    assert unread(peer) > 0
-
-
-def test_shutting_a_socket_that_is_gone_is_no_error(pair: Pair) -> None:
-    ours, peer = pair
-    reset(peer)
-    assert hears(ours, 5)
-    pending_error(ours)
-
-    shut(ours)
-
-
-def test_a_timer_goes_off_not_before_its_time_and_can_be_cleared() -> None:
-    timer = Timer()
-    when = time.monotonic() + 0.02
-    timer.set(when)
-
-    assert select.select([timer.fd], [], [], 5)[0]
-    assert time.monotonic() >= when
-    timer.clear()
-    assert not select.select([timer.fd], [], [], 0)[0]
-    timer.close()
-
-
-def test_a_time_that_is_past_means_at_once() -> None:
-    timer = Timer()
-    timer.set(0.0)
-
-    assert select.select([timer.fd], [], [], 5)[0]
-    timer.close()
+    with pytest.raises(OSError, match="not connected"):
+        apply_losses(ours, FROM)

@@ -64,7 +64,7 @@ def test_a_setting_is_told_with_its_unit_and_its_default() -> None:
 def test_what_a_fault_needs_is_told_and_what_takes_its_place() -> None:
     assert "Needs nothing." in flat(told("faults", "reset"))
     vanish = flat(told("faults", "vanish"))
-    assert "Needs `lose-to`. No privilege; `bustedwall doctor` tries it." in vanish
+    assert "Needs `vanish`. No privilege; `bustedwall doctor` tries it." in vanish
     assert "with `on_missing: approximate`, `vanish: client` becomes `reset: client`" in vanish
 
 

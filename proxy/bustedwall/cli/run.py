@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import click
 
 from bustedwall.cli.exits import Exit
+from bustedwall.kernel.abilities import find_out
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_typed
 from bustedwall.policy.missing import Terms
@@ -110,11 +111,11 @@ def run(
         if config is not None:
             if policies or faults:
                 raise click.UsageError("--policy and --fault go with --listen and --upstream; a CONFIG names its own")
-            setup = load_config(config, time_scale=time_scale, on_missing=on_missing)
+            setup = load_config(config, find_out().missing(), time_scale=time_scale, on_missing=on_missing)
         elif listen is None or upstream is None:
             raise click.UsageError("--listen and --upstream go together")
         else:
-            terms = Terms(time_scale or 1.0, on_missing=on_missing or OnMissing.FAIL)
+            terms = Terms(time_scale or 1.0, find_out().missing(), on_missing or OnMissing.FAIL)
             found = load_typed(policies, faults, when, terms)
             proxy = ProxySetup(name, listen, upstream, found.rules, found.notices)
             setup = Config(terms.time_scale, None, (proxy,))

@@ -69,7 +69,7 @@ def _nearest(fault: Fault, terms: Terms) -> Fault | None:
 def _way_out(fault: Fault, terms: Terms) -> str:
     instead = _nearest(fault, terms)
     ways = ["skip"] if instead is None else [f"approximate (which does '{instead}')", "skip"]
-    return f"set on_missing to {either(ways)}, or run on another kernel"
+    return f"'bustedwall doctor' says why and how to get it; or set on_missing to {either(ways)}"
 
 
 def _listed(abilities: tuple[Ability, ...]) -> str:

@@ -1,0 +1,70 @@
+"""A fault that this machine's kernel cannot do is refused before anything starts, with the way out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bustedwall.cli import run as module
+from bustedwall.cli.run import run
+from bustedwall.kernel.abilities import NO_EFFECT, Abilities, Tried
+from bustedwall.kernel.trials import Family
+from bustedwall.terms.needs import Ability
+
+ONE = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1"]
+
+
+@pytest.fixture
+def lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend to be on a kernel that takes the options and loses nothing."""
+    tried = tuple(Tried(ability, Family.IPV4, NO_EFFECT) for ability in Ability)
+    monkeypatch.setattr(module, "find_out", lambda: Abilities(tried, (Family.IPV4,), 0.0))
+
+
+@pytest.mark.usefixtures("lacking")
+@pytest.mark.parametrize(
+    ("words", "need"),
+    [
+        (["--policy", "cable-pull"], "'drop all from client' needs lose-from"),
+        (["--fault", "drop all from client"], "'drop all from client' needs lose-from"),
+        (["--fault", "vanish client"], "'vanish client' needs vanish"),
+        (["--fault", "ignore", "--when", "applied"], "needs lose-syn"),
+    ],
+)
+def test_it_ends_with_4_and_says_what_is_missing_and_where_to_ask(words: list[str], need: str) -> None:
+    told = CliRunner().invoke(run, [*ONE, *words])
+
+    assert told.exit_code == 4, told.output
+    assert need in told.stderr
+    assert "which this machine's kernel does not give us" in told.stderr
+    assert "'bustedwall doctor' says why and how to get it; or set on_missing to " in told.stderr
+    assert not told.stdout
+
+
+@pytest.mark.usefixtures("lacking")
+def test_a_config_is_refused_in_the_same_way_at_its_place(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "version: 1\nproxies:\n  - {name: a, listen: '127.0.0.1:0', upstream: '127.0.0.1:1', policies: [cable-pull]}\n"
+    )
+    told = CliRunner().invoke(run, [str(config)])
+
+    assert told.exit_code == 4, told.output
+    assert "which this machine's kernel does not give us" in told.stderr
+
+
+@pytest.mark.root("unshare")
+def test_where_loopback_is_down_nothing_can_be_tried_and_doctor_says_why() -> None:
+    alone = ["unshare", "--net", sys.executable, "-m", "bustedwall"]
+    refused = subprocess.run(
+        [*alone, "run", *ONE, "--policy", "cable-pull"], capture_output=True, text=True, timeout=20, check=False
+    )
+    asked = subprocess.run([*alone, "doctor"], capture_output=True, text=True, timeout=20, check=False)
+
+    assert refused.returncode == 4, refused.stderr
+    assert asked.returncode == 1
+    assert "ENETUNREACH; the loopback device is down: ip link set lo up" in " ".join(asked.stdout.split())

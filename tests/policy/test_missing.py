@@ -39,7 +39,7 @@ def test_what_is_missing_is_told_at_the_use_as_a_lack_of_the_machine(tmp_path: P
     assert problem.privilege
     assert (problem.line, problem.path) == (3, "proxies[0].policies[1]")
     assert problem.message.startswith("cable-pull/pull, step 2: 'drop all to client' needs lose-to")
-    assert problem.hint.startswith("set on_missing to skip")
+    assert problem.hint == "'bustedwall doctor' says why and how to get it; or set on_missing to skip"
 
 
 def test_what_is_there_is_not_asked_for(tmp_path: Path) -> None:

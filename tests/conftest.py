@@ -58,6 +58,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     signal.signal(signal.SIGINT, interrupt)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the collector, which runs after each test, look no more at the thousands of tests that there are."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Give Twisted tests a deadline, and run the others outside the reactor's greenlet."""

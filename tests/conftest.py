@@ -58,7 +58,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     signal.signal(signal.SIGINT, interrupt)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+def pytest_collection_finish() -> None:
     """Let the collector, which runs after each test, look no more at the thousands of tests that there are."""
     gc.collect()
     gc.freeze()

@@ -66,7 +66,7 @@ def test_steps_are_those_of_the_yaml(faults: list[str], steps: str) -> None:
     ],
 )
 def test_moments_are_those_of_the_yaml(when: str, yaml: str) -> None:
-    assert typed(["blackhole client"], when) == written("[{blackhole: client}]", yaml)
+    assert typed(["reset client"], when) == written("[{reset: client}]", yaml)
 
 
 def test_without_a_moment_it_is_done_when_the_flow_opens() -> None:

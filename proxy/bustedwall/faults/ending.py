@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
 from bustedwall.faults.fault import Damage, Fault, Shared
 from bustedwall.faults.whose import Whose
@@ -22,6 +25,12 @@ class EndingFault(Fault):
     other: Other = Other.KEEP
     """What becomes of the other leg: `keep` (what it sends is read and thrown away, for 30 s
     at most), `close` or `reset`."""
+
+    @model_validator(mode="after")
+    def _has_another(self) -> Self:
+        if self.leg is Whose.BOTH and self.other is not Other.KEEP:
+            raise PydanticCustomError("other", "there is no other leg than both, so 'other' means nothing")
+        return self
 
     def arm(self, dice: Dice, shared: Shared) -> Damage:
         """Return the endings."""

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from enum import Enum
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from bustedwall.faults.fault import Damage, LastingFault, Page, Shared
 from bustedwall.faults.holding import Holding
@@ -126,6 +127,14 @@ class LatencyFault(LastingFault):
     """The share of 16 KiB blocks that are held longer, by `spike`."""
     spike: Annotated[Duration, Field(le=3600)] = 1.0
     """How much longer."""
+
+    @model_validator(mode="after")
+    def _varies(self) -> Self:
+        for setting, without in (("spike", "spikes"), ("distribution", "jitter")):
+            if setting in self.model_fields_set and not getattr(self, without):
+                what = "'{setting}' means nothing without '{without}'"
+                raise PydanticCustomError("varies", what, {"setting": setting, "without": without})
+        return self
 
     def arm(self, dice: Dice, shared: Shared) -> Damage:
         """Return a delay line for one direction."""

@@ -35,6 +35,9 @@ from bustedwall.policy.written import KEY, Written, mistake
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.units import Duration, Size
 
+SHORTEST = 0.01
+"""Seconds between two comings of a moment that repeats: each comes to every flow."""
+
 MOST_WITHIN = 1 << 20
 """Bytes that a match of a pattern may span: so many are kept of each direction that is searched."""
 
@@ -197,7 +200,7 @@ class RepeatMoment(Moment):
 
     form = "{repeat: TIME}"
     moment = AtRepeat
-    seconds: Annotated[Duration, Field(alias="repeat", gt=0)]
+    seconds: Annotated[Duration, Field(alias="repeat", ge=SHORTEST)]
     """The interval."""
 
     def trigger(self) -> Trigger:

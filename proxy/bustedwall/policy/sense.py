@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bustedwall.faults.fault import Damage, Fault, Shared
+from bustedwall.faults.fault import Damage, Fault, LastingFault, Shared
 from bustedwall.policy.moments import word_of
 from bustedwall.policy.rules import (
     ALL_FLOWS,
@@ -21,9 +21,11 @@ from bustedwall.policy.rules import (
     AtEof,
     AtOpen,
     AtPolicyAge,
+    AtRepeat,
     AtText,
     AtTurn,
     FlowMoment,
+    Heal,
     Rule,
     Step,
     Wait,
@@ -49,6 +51,7 @@ def nonsense(rule: Rule) -> Iterator[Nonsense]:
         yield ("do",), "no step of this rule is a fault, so it does nothing", ""
     yield from _door(rule, armed)
     yield from _waits(rule)
+    yield from _piled_up(rule)
     if isinstance(rule.when, AtAccept):
         yield from _server_at_accept(rule, armed)
     if rule.match.state is Age.OPEN and isinstance(rule.when, AtAccept):
@@ -102,6 +105,15 @@ def _waits(rule: Rule) -> Iterator[Nonsense]:
             yield ("do", i), "a flow begins with its acceptance, so a step cannot wait for it", ""
         elif isinstance(until, AtOpen) and isinstance(rule.when, _OPEN_BY_THEN):
             yield ("do", i), f"at '{word_of(rule.when)}' the flow is open already", "leave this wait out"
+
+
+def _piled_up(rule: Rule) -> Iterator[Nonsense]:
+    if isinstance(rule.when, AtRepeat) and rule.times is None and rule.total is None:
+        healed = max((i for i, step in enumerate(rule.steps) if isinstance(step, Heal)), default=-1)
+        for i, step in enumerate(rule.steps):
+            if isinstance(step, Arm) and step.span is None and isinstance(step.fault, LastingFault) and i > healed:
+                what = "this is armed again and again, and never ends"
+                yield ("do", i), what, "give it a 'for', end the script with '- heal', or give the rule 'times'"
 
 
 def _server_at_accept(rule: Rule, armed: dict[int, Damage]) -> Iterator[Nonsense]:

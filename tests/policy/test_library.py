@@ -62,3 +62,11 @@ def test_a_shipped_config_loads(path: Path) -> None:
 def test_the_demo_has_a_proxy_that_breaks_nothing() -> None:
     rules = {proxy.name: len(proxy.rules) for proxy in load_config(ROOT / "configs" / "demo.yaml").proxies}
     assert rules == {"plain": 0, "reset-mid-response": 1, "slow-link": 1, "cable-pull": 1, "gave-up-rst": 1}
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_a_symptom_waits_for_rules_that_there_are(path: Path) -> None:
+    policy = load_policy(path)
+    assert policy.symptom is not None
+    named = {call["rule"] for call in [*policy.symptom.client, *policy.symptom.server] if "rule" in call}
+    assert named <= {rule.name for rule in policy.rules}

@@ -1,74 +1,239 @@
-"""Every policy that ships shows, on real sockets, the symptoms that its own file promises."""
+"""Every policy that ships shows, on real sockets, the symptoms that its own file promises.
+
+This knows no policy: what is played, and what must come, is read from the files.
+"""
 
 from __future__ import annotations
 
+import errno
+import random
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
-from tests.relay.conftest import Connect
-from tests.relay.peers import recv, send
-from tests.relay.rig import Rig, Talk, running
+from tests.relay.peers import FAMILY, HANG, abort, at, recv, send, until
+from tests.relay.rig import Fact, Rig, running
+from tests.sockets.calls import QUIET, events
 
-from bustedwall.policy.load import load_policy
+from bustedwall.policy import library
+from bustedwall.policy.load import load_policy, load_use
+from bustedwall.policy.model import PolicyFile
+from bustedwall.policy.rules import Arm, AtText, Rule, Wait
+from bustedwall.policy.symptom import DATA, PART, REST, WAITS, Does, Symptom
+from bustedwall.terms.leg import Leg
+from bustedwall.terms.units import duration
 
-ROOT = Path(__file__).parents[2]
-LIBRARY = {path.stem: path for path in (ROOT / "policies").rglob("*.yaml")}
+LONGEST = 1.0
+"""Seconds that the longest of a policy's scaled times is compressed to."""
 
-USES: dict[str, tuple[object, float, tuple[str, int]]] = {
-    "cable-pull": ("cable-pull", 1.0, ("loss-set", 2)),
-    "gave-up-rst": ({"gave-up-rst": {"give_up": "600ms"}}, 0.6, ("loss-set", 1)),
-    "gave-up-rst-lost-acks": ({"gave-up-rst": {"give_up": "600ms", "lost": "all to client"}}, 0.6, ("loss-set", 1)),
-    "reset-mid-response": ("reset-mid-response", 0.0, ("reset-sent", 1)),
-    "slow-link": ({"slow-link": {"delay": "150ms"}}, 0.3, ("fault-armed", 2)),
-}
-"""How it is used, how long it takes at least, and which fact tells, after the first answer, that it has struck."""
+MESSAGE = 1200
+"""Bytes of a message: more than any default needs to pass."""
 
-ANSWER = b"x" * 3000
+
+@dataclass(frozen=True)
+class Play:
+    """One policy with one of its choices."""
+
+    name: str
+    file: PolicyFile
+    values: dict[str, str]
+
+    @property
+    def door(self) -> str:
+        return "_".join([self.name, *(word.replace(" ", "-") for word in self.values.values() if " " in word)])
+
+    @property
+    def use(self) -> object:
+        return {self.name: self.values} if self.values else self.name
+
+    def rules(self) -> tuple[Rule, ...]:
+        values = ",".join(f"{key}={value}" for key, value in self.values.items())
+        return load_use(f"{self.name}:{values}" if values else self.name)
+
+    def request(self) -> bytes:
+        """Return what the client says: some bytes, and each text that a rule waits for."""
+        moments = [rule.when for rule in self.rules()]
+        texts = [when.text for when in moments if isinstance(when, AtText) and when.source is Leg.CLIENT]
+        return b" ".join([random.Random(7).randbytes(100), *texts])
+
+    def lasts(self) -> float:
+        """Return the longest time that one of its steps takes."""
+        steps = [step for rule in self.rules() for step in rule.steps]
+        waits = [step.until for step in steps if isinstance(step, Wait) and isinstance(step.until, float)]
+        return max([*waits, *(step.span or 0.0 for step in steps if isinstance(step, Arm))], default=0.0)
+
+    def symptom(self) -> Symptom:
+        assert self.file.symptom is not None
+        return self.file.symptom
+
+
+def plays() -> Iterator[Play]:
+    """Return each policy of the library, with each value of those parameters that have a choice."""
+    for name in library.names():
+        path = library.find(name)
+        assert path is not None
+        file = load_policy(path)
+        scaled = {key: duration(each.default) for key, each in file.parameters.items() if each.scale}
+        longest = max(scaled.values(), default=0.0)
+        faster = max(1.0, longest / LONGEST)
+        values = {key: f"{round(seconds / faster * 1000)}ms" for key, seconds in scaled.items()}
+        choices = [(key, str(choice)) for key, each in file.parameters.items() for choice in each.choices]
+        for choice in choices or [None]:
+            yield Play(name, file, values | (dict([choice]) if choice else {}))
+
+
+PLAYS = {play.door: play for play in plays()}
+ANSWER = random.Random(8).randbytes(MESSAGE)
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("wall"), {name: [use] for name, (use, _, _) in USES.items()}) as rig:
+    with running(tmp_path_factory.mktemp("wall"), {door: [play.use] for door, play in PLAYS.items()}) as rig:
         yield rig
 
 
-def test_every_policy_that_ships_is_played_here() -> None:
-    assert {name if isinstance(use, str) else next(iter(use)) for name, (use, _, _) in USES.items()} == set(LIBRARY)
+class Story:
+    """One connection through one policy, as the proxy tells it."""
+
+    def __init__(self, rig: Rig, play: Play, version: int) -> None:
+        self.rig, self.rules, self.version = rig, play.rules(), version
+        self.proxy = f"{play.door}-{version}"
+        self.client_done = threading.Event()
+        self.client_name = ""
+
+    def facts(self) -> list[Fact]:
+        """Return what is recorded of the connection, and of the door."""
+        own = [fact for fact in self.rig.wall.facts() if fact["proxy"] == self.proxy]
+        mine = [f["flow"] for f in own if f["fact"] == "flow-accepted" and f["client"] == self.client_name]
+        return [fact for fact in own if fact["flow"] in (None, *mine[-1:])]
+
+    def fired(self, rule: Rule) -> list[int]:
+        """Return where in the facts the rule has fired."""
+        facts = enumerate(self.facts())
+        return [i for i, fact in facts if fact["fact"] == "rule-fired" and fact["rule"] == rule.name]
+
+    def struck(self, rule: Rule) -> bool:
+        """Tell whether a rule has fired and the kernel has done what it asked."""
+        for at_fact in self.fired(rule):
+            later = [fact["fact"] for fact in self.facts()[at_fact:]]
+            needs = any(step.fault.needs() for step in rule.steps if isinstance(step, Arm))
+            if "fault-armed" in later and (not needs or {"loss-set", "leg-closed", "reset-sent"} & set(later)):
+                return True
+        return False
 
 
-def play(sock: socket.socket, calls: list[dict[str, str]], message: bytes, talk: Talk, struck: tuple[str, int]) -> list:
-    """Make each call; say what it gave, in the words of the policy files."""
-    seen = []
-    for ((call, expected),) in (each.items() for each in calls):
-        result = recv(sock) if call == "recv" else send(sock, message)
-        while isinstance(result, bytes) and expected != "data":
-            result = recv(sock)  # `recv: data` is one message, however many reads it takes
-        seen.append({call: "data" if isinstance(result, bytes) else result})
-        if seen[-1] != {call: expected}:
-            break
-        if expected == "data" and sock is talk.client:
-            talk.wait(*struck)  # a byte may be there a moment before the rule that it triggers is done
-    return seen
+class Side:
+    """One of the two programs: it makes the calls of its script, each after the other."""
+
+    def __init__(self, story: Story, message: bytes, other: bytes, sock: socket.socket | None = None) -> None:
+        self.story = story
+        self.message, self.other = message, other
+        """What it says with each send, and what each message of the other side is."""
+        self.sock = sock
+        """None: its first call is, or implies, accept."""
+        self.got = b""
+
+    def play(self, calls: list[dict[str, str]]) -> list[dict[str, str]]:
+        """Return what each call gave, in the words of the policy files, up to the first surprise."""
+        seen: list[dict[str, str]] = []
+        for ((word, expected),) in (each.items() for each in calls):
+            seen.append({word: self.call(Does(word), expected)})
+            if seen[-1] != {word: expected}:
+                break
+        return seen
+
+    def call(self, does: Does, expected: str) -> str:
+        if does is Does.RULE:
+            (rule,) = (rule for rule in self.story.rules if rule.name.endswith(f"/{expected}"))
+            until(lambda: self.story.struck(rule), f"rule {expected} has struck")
+            return expected
+        if self.sock is None:
+            if does is Does.ACCEPT and expected == WAITS:
+                # Whatever the client does, nobody comes here.
+                assert self.story.client_done.wait(HANG)
+                return self.accept(QUIET)
+            self.accept(HANG)
+        if does is Does.CONNECT:
+            return self.connect()
+        if does is Does.POLL:
+            return self.poll(expected)
+        assert self.sock is not None
+        self.sock.settimeout(2 * QUIET if expected == WAITS else HANG)
+        return self.send(expected) if does is Does.SEND else self.recv(expected)
+
+    def accept(self, within: float) -> str:
+        upstream = self.story.rig.upstreams[self.story.version]
+        upstream.sock.settimeout(within)
+        try:
+            self.sock = upstream.accept()
+        except TimeoutError:
+            return WAITS
+        finally:
+            upstream.sock.settimeout(HANG)
+        return "ok"
+
+    def connect(self) -> str:
+        assert self.sock is not None
+        try:
+            # Blocking: Python's own timeout asks SO_ERROR, and might find there what comes after the connection.
+            self.sock.connect(self.story.rig.wall.addresses[self.story.proxy])
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+        self.story.client_name = at(*self.sock.getsockname()[:2])
+        return "ok"
+
+    def poll(self, expected: str) -> str:
+        """Wait until poll says what it should; return what it said last."""
+        assert self.sock is not None
+        deadline = time.monotonic() + HANG
+        while (found := events(self.sock)) != expected and time.monotonic() < deadline:
+            time.sleep(0.002)  # between two looks, not instead of one
+        return found
+
+    def send(self, expected: str) -> str:
+        assert self.sock is not None
+        given = send(self.sock, self.message)
+        while expected == WAITS and given == "ok":
+            given = send(self.sock, bytes(1 << 20))
+        return WAITS if given == "nothing" else given
+
+    def recv(self, expected: str) -> str:
+        """Call recv, as often as the word asks; bytes that belong to a message of an earlier word are no answer."""
+        assert self.sock is not None
+        while isinstance(given := recv(self.sock), bytes):
+            self.got += given
+            inside = len(self.got) % len(self.other) != 0
+            if expected in (DATA, PART, WAITS):
+                return DATA if expected == DATA or not inside else PART
+            if expected == REST and not inside:
+                return REST if self.got == self.other * (len(self.got) // len(self.other)) else "other bytes"
+        return WAITS if given == "nothing" else given
 
 
-@pytest.mark.parametrize("name", list(USES))
-def test_a_policy_has_the_symptoms_of_its_file(connect: Connect, version: int, name: str) -> None:
-    use, at_least, struck = USES[name]
-    symptom = load_policy(LIBRARY[use if isinstance(use, str) else next(iter(use))]).symptom
-    assert symptom is not None
-    began = time.monotonic()
-    talk = connect(name, version)
-    talk.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000)
+@pytest.mark.parametrize("door", PLAYS)
+def test_a_policy_has_the_symptoms_of_its_file(rig: Rig, version: int, door: str) -> None:
+    play = PLAYS[door]
+    symptom, story, began = play.symptom(), Story(rig, play, version), time.monotonic()
     seen_by_server: list[dict[str, str]] = []
-    serving = threading.Thread(
-        target=lambda: seen_by_server.extend(play(talk.server, symptom.server, ANSWER, talk, struck)), daemon=True
-    )
-    serving.start()
-    assert play(talk.client, symptom.client, b"request", talk, struck) == symptom.client
-    serving.join(10)
-    assert seen_by_server == symptom.server
-    assert time.monotonic() - began >= at_least
+    with socket.socket(FAMILY[version]) as sock:
+        if limit := symptom.given.tcp_user_timeout:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limit * 1000))
+        client, server = Side(story, play.request(), ANSWER, sock), Side(story, ANSWER, play.request())
+        serving = threading.Thread(target=lambda: seen_by_server.extend(server.play(symptom.server)), daemon=True)
+        serving.start()
+        try:
+            assert client.play(symptom.client) == symptom.client
+            story.client_done.set()
+            serving.join(2 * HANG)
+            assert seen_by_server == symptom.server
+            took = time.monotonic() - began
+        finally:
+            story.client_done.set()
+            serving.join(2 * HANG)
+            abort(sock)
+
+    assert took >= play.lasts()
+    assert all(story.fired(rule) for rule in story.rules)

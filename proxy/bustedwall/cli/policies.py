@@ -107,7 +107,10 @@ def _symptom(file: PolicyFile) -> str:
     if file.symptom is None:
         return ""
     sides = {"client": file.symptom.client, "server": file.symptom.server}
-    rows = [(side, _calls(calls)) for side, calls in sides.items() if calls]
+    given = file.symptom.given.model_dump(mode="json", exclude_none=True)
+    limits = ", ".join(f"{name.upper()} {value}" for name, value in given.items())
+    rows = [("given", f"{limits} at the client")] if limits else []
+    rows += [(side, _calls(calls)) for side, calls in sides.items() if calls]
     return columns([*rows, ("faithful", file.symptom.faithful)])
 
 

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.address import Address
@@ -15,6 +15,7 @@ from bustedwall.policy.moments import WrittenTrigger
 from bustedwall.policy.rules import Rule
 from bustedwall.policy.scalars import shown
 from bustedwall.policy.steps import WrittenStep
+from bustedwall.policy.symptom import Symptom
 from bustedwall.policy.written import MARK
 from bustedwall.terms.units import Fraction
 
@@ -65,12 +66,6 @@ def _reachable(address: Address) -> Address:
     return address
 
 
-def _one_call(value: object) -> object:
-    if not isinstance(value, dict) or len(value) != 1:
-        raise PydanticCustomError("call", "expected one call and its result, as in 'recv: ECONNRESET'")
-    return value
-
-
 def _told(pattern: str, title: str, *examples: str) -> WithJsonSchema:
     """Say for the JSON Schema what our own validation takes."""
     told = {"type": "string", "title": title, "pattern": f"^(?:{pattern})$"}
@@ -82,11 +77,6 @@ Name = Annotated[str, AfterValidator(_name), _told(NAME, "letters, digits and '_
 PolicyName = Annotated[str, AfterValidator(_policy_name), _told(POLICY_NAME, "a-z, 0-9 and '-' only")]
 ScalarValue = Annotated[
     str | int | float, PlainValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
-]
-Call = Annotated[
-    dict[str, str],
-    BeforeValidator(_one_call),
-    Field(json_schema_extra={"minProperties": 1, "maxProperties": 1}),
 ]
 Where = Annotated[
     Address,
@@ -145,17 +135,6 @@ class WrittenRule(_Strict):
             total=self.total,
             probability=self.probability,
         )
-
-
-class Symptom(_Strict):
-    """What a client and a server get to see: calls and their results, in order."""
-
-    client: list[Call] = []
-    """The client's calls, each with its result, as in `recv: ECONNRESET`."""
-    server: list[Call] = []
-    """The server's calls."""
-    faithful: Text
-    """`exact`, or `approximate` and the reason."""
 
 
 class PolicyFile(_Strict):

@@ -43,10 +43,12 @@ http {{
         root {folder}/files;
         location ~ ^/through/(\\d+)/(.*)$ {{
             proxy_pass http://{host}:$1/$2;
+            proxy_connect_timeout 1s;
             proxy_read_timeout 1s;
         }}
         location ~ ^/unbuffered/(\\d+)/(.*)$ {{
             proxy_pass http://{host}:$1/$2;
+            proxy_connect_timeout 1s;
             proxy_read_timeout 1s;
             proxy_buffering off;
         }}
@@ -200,7 +202,16 @@ class Wall:
 
     def facts(self) -> list[str]:
         """Return the kinds of the facts that it has told so far, in order."""
-        return [line.split()[2] for line in self.log.read_text().splitlines()]
+        whole, _, _ = self.log.read_text().rpartition("\n")  # the last line may be half written
+        return [words[2] for words in map(str.split, whole.splitlines()) if len(words) > 2]
+
+
+def met(proxy: Wall) -> None:
+    """Wait until a rule of the proxy's policy has fired: a client may end a moment before that is told."""
+    deadline = time.monotonic() + HANG
+    while "rule-fired" not in proxy.facts():
+        assert time.monotonic() < deadline, "no rule has fired"
+        time.sleep(0.01)  # between two looks, not instead of one
 
 
 @contextmanager

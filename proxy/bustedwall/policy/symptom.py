@@ -26,6 +26,16 @@ class Does(Enum):
     RULE = "rule"
 
 
+SAYS: dict[Does, str] = {
+    Does.CONNECT: "What the client's connect(2) gives.",
+    Does.ACCEPT: "What the server's accept(2) gives.",
+    Does.SEND: "What send(2) of one message gives.",
+    Does.RECV: "What recv(2) gives.",
+    Does.POLL: "What poll(2) says, such as `IN RDHUP`.",
+    Does.RULE: "Wait until this rule of the policy has struck.",
+}
+"""What each call means, for who writes one."""
+
 OK, WAITS, EOF, DATA, PART, REST = "ok", "waits", "EOF", "data", "part", "rest"
 """Results other than errnos. `waits`: it does not come back. `data`: bytes of a message, or all of
 it; `part`: less than what the other side has sent; `rest`: all of that, in however many calls."""
@@ -78,7 +88,8 @@ Call = Annotated[
             "maxProperties": 1,
             "additionalProperties": False,
             "properties": {
-                does.value: {"type": "string"} | ({"enum": [*RESULTS[does]]} if does in RESULTS else {})
+                does.value: {"type": "string", "description": SAYS[does]}
+                | ({"enum": [*RESULTS[does]]} if does in RESULTS else {})
                 for does in Does
             },
         }

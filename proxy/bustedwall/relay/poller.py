@@ -186,7 +186,8 @@ class Poller:
                     _give_up(watcher)
             elif fd in self._doors:
                 knocks.append(self._doors[fd])
-        self._take_turns()
+        if self._turns or self._begins:
+            self._take_turns()
         for door in knocks:
             self.guard(door, door.on_knock)
 

@@ -53,7 +53,7 @@ class Crew:
         """A second thread needs a second processor."""
         self._work: SimpleQueue[Run | None] = SimpleQueue()
         self._done: SimpleQueue[Run] = SimpleQueue()
-        self._helper: threading.Thread | None = None
+        self._second: threading.Thread | None = None
 
     def do(self, runs: Sequence[Run]) -> None:
         """Do all runs; return when the last one is over."""
@@ -61,9 +61,9 @@ class Crew:
             for run in runs:
                 _do(run)
             return
-        if self._helper is None:
-            self._helper = threading.Thread(target=self._help, name="bustedwall-crew", daemon=True)
-            self._helper.start()
+        if self._second is None:
+            self._second = threading.Thread(target=self._work_on, name="bustedwall-crew", daemon=True)
+            self._second.start()
         for run in runs[1:]:
             self._work.put(run)
         _do(runs[0])
@@ -77,12 +77,12 @@ class Crew:
 
     def close(self) -> None:
         """End the second thread."""
-        if self._helper is not None:
+        if self._second is not None:
             self._work.put(None)
-            self._helper.join()
-            self._helper = None
+            self._second.join()
+            self._second = None
 
-    def _help(self) -> None:
+    def _work_on(self) -> None:
         while (run := self._work.get()) is not None:
             _do(run)
             self._done.put(run)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.internet import reactor
 
-from bustedwall.cli.run import _log_to_stderr
+from bustedwall.cli.serving import log_to_stderr
 from bustedwall.faults.fault import Damage, Fault, Shared, Stage
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
@@ -52,7 +52,7 @@ class BuggyFault(Fault):
 
 
 def main(upstream: str, journal: str) -> None:
-    _log_to_stderr()
+    log_to_stderr()
     rules = (Rule("buggy/rule", AtOpen(), (Arm(BuggyFault()),)),)
     setup = ProxySetup("buggy", Address("127.0.0.1", 0), Address.parse(upstream), rules)
     wall = Wall(reactor, [setup], Stream([Journal(Path(journal))]).record, seed=0, verbose=True)

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionRe
 from twisted.internet.task import deferLater
 
 from bustedwall.policy.address import Address
+from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.service import DataPlane, Proxy
 from bustedwall.terms.dice import Dice
@@ -76,7 +77,8 @@ def relaying(
         reactor.installNameResolver(resolver)
     plane = DataPlane(reactor)
     host = {4: "127.0.0.1", 6: "::1"}[version]
-    proxy = Proxy(plane, "proxy", Address(host, 0), upstream, rules, dice=Dice.seeded(0), record=records, verbose=True)
+    setup = ProxySetup("proxy", Address(host, 0), upstream, rules)
+    proxy = Proxy(plane, setup, dice=Dice.seeded(0), record=records, verbose=True)
     try:
         proxy.startService()
         yield proxy, records

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.internet import reactor
 
-from bustedwall.cli.run import _log_to_stderr
+from bustedwall.cli.serving import log_to_stderr
 from bustedwall.policy.load import load_config
 from bustedwall.record.journal import Journal
 from bustedwall.record.stream import Stream
@@ -20,7 +20,7 @@ from bustedwall.relay.wall import Wall
 
 
 def main(path: str) -> None:
-    _log_to_stderr()
+    log_to_stderr()
     config = load_config(Path(path))
     assert config.journal is not None
     journal = Journal(config.journal)

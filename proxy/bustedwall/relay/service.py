@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from twisted.application.service import Service
@@ -10,6 +11,7 @@ from twisted.application.service import Service
 from bustedwall.flow.table import FlowTable
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
+from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.alarm import Alarm
 from bustedwall.relay.dial import Upstream
@@ -48,24 +50,20 @@ class Proxy(Service):
     def __init__(
         self,
         plane: DataPlane,
-        name: str,
-        listen: Address,
-        upstream: Address,
-        rules: tuple[Rule, ...] = (),
+        setup: ProxySetup,
         *,
         dice: Dice,
         record: Record,
         verbose: bool = False,
     ) -> None:
-        self.setName(name)
-        self.proxy_name = name
+        self.setName(setup.name)
+        self.proxy_name = setup.name
         self.poller = plane.poller
         self.alarm = plane.alarm
-        self.upstream = Upstream(plane.poller.reactor, upstream)
+        self.upstream = Upstream(plane.poller.reactor, setup.upstream)
         self.verbose = verbose
         """Record also what every flow does: accepted, opened, finished, closed."""
-        self._listen = listen
-        self._rules = rules
+        self._setup = setup
         self._record = record
         self._listener: Listener | None = None
         self._flows: set[TcpFlow] = set()
@@ -80,10 +78,10 @@ class Proxy(Service):
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Open the door."""
-        self._listener = Listener(self.poller, listen(self._listen), self._accept, partial(self.record, None))
+        self._listener = Listener(self.poller, listen(self._setup.listen), self._accept, partial(self.record, None))
         super().startService()
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
-        self._ruling.change(self._rules)
+        self._ruling.change(self._setup.rules)
 
     def stopService(self) -> None:  # noqa: N802 (Twisted's name)
         """Shut the door and end every flow."""
@@ -97,7 +95,7 @@ class Proxy(Service):
 
     def apply(self, rules: tuple[Rule, ...]) -> None:
         """Have these rules from now on: unchanged ones go on, the others end, on open flows too."""
-        self._rules = rules
+        self._setup = replace(self._setup, rules=rules)
         self._ruling.change(rules)
 
     def signal(self, name: str) -> None:

@@ -30,10 +30,7 @@ class Wall(Service):
         self._plane = DataPlane(reactor)
         dice = Dice.seeded(seed)
         self.proxies = tuple(
-            Proxy(
-                self._plane, s.name, s.listen, s.upstream, s.rules, dice=dice.at(s.name), record=record, verbose=verbose
-            )
-            for s in self._setups
+            Proxy(self._plane, s, dice=dice.at(s.name), record=record, verbose=verbose) for s in self._setups
         )
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)

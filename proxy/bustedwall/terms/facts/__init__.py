@@ -1,0 +1,63 @@
+"""What is recorded: one stream of facts that journal, log, metrics and tests read.
+
+A fact says what was observed or decided, never what to do. `name` is the word in the journal;
+it is written out so that renaming a class does not rename a word that users search for.
+The first line of its docstring says when it is recorded, and each field says what it is and in
+which unit: docs/facts.md is made of them. `__all__` has the order of that page.
+"""
+
+from bustedwall.terms.facts.door import AcceptPaused, DoorSet, ProxyListening
+from bustedwall.terms.facts.ending import EndingEvidence, FlushGaveUp, LegClosed, ResetSent
+from bustedwall.terms.facts.fact import Fact
+from bustedwall.terms.facts.flow import (
+    AddressFailed,
+    FlowAccepted,
+    FlowClosed,
+    FlowFailed,
+    FlowOpened,
+    PeerFinished,
+    PeerLost,
+)
+from bustedwall.terms.facts.loss import LossEvidence, LossSet, WriteLost
+from bustedwall.terms.facts.rule import (
+    FaultArmed,
+    FaultEnded,
+    RuleFired,
+    RuleMissed,
+    RuleSpared,
+    ShareDrawn,
+    StepMoot,
+    TextHidden,
+)
+from bustedwall.terms.facts.run import RunStarted, StepUnmet
+
+__all__ = [  # noqa: RUF022 (the order of docs/facts.md)
+    "Fact",
+    "RunStarted",
+    "StepUnmet",
+    "ProxyListening",
+    "AcceptPaused",
+    "DoorSet",
+    "FlowAccepted",
+    "AddressFailed",
+    "FlowOpened",
+    "PeerFinished",
+    "PeerLost",
+    "FlowClosed",
+    "FlowFailed",
+    "ShareDrawn",
+    "RuleFired",
+    "RuleSpared",
+    "RuleMissed",
+    "TextHidden",
+    "FaultArmed",
+    "FaultEnded",
+    "StepMoot",
+    "ResetSent",
+    "LegClosed",
+    "FlushGaveUp",
+    "EndingEvidence",
+    "LossSet",
+    "WriteLost",
+    "LossEvidence",
+]

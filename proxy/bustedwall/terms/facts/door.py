@@ -1,0 +1,41 @@
+"""Facts of a proxy's door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bustedwall.terms.door import DoorMode
+from bustedwall.terms.facts.fact import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyListening(Fact):
+    """A proxy's door is open."""
+
+    name = "proxy-listening"
+    address: str
+    """Where clients connect, with the port that the kernel picked."""
+    upstream: str
+    """The upstream, as it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptPaused(Fact):
+    """The kernel would not give us another descriptor; the door rests for a moment."""
+
+    name = "accept-paused"
+    error: str
+    """The errno's name, mostly EMFILE."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSet(Fact):
+    """What clients meet at the door from now on."""
+
+    name = "door-set"
+    mode: DoorMode
+    """How the door is from now on."""
+    lost: int
+    """SYNs that were lost since the door was set last."""
+    error: str | None = None
+    """The errno's name where the kernel refused; then the door is as it was."""

@@ -1,0 +1,81 @@
+"""Facts of a flow's life, whether or not a rule touches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bustedwall.terms.facts.fact import Fact
+from bustedwall.terms.leg import Leg
+
+
+@dataclass(frozen=True, slots=True)
+class FlowAccepted(Fact):
+    """A client connected; the upstream is not yet dialled."""
+
+    name = "flow-accepted"
+    client: str
+    """The client's address and port."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressFailed(Fact):
+    """One address of the upstream could not be connected; the next one is tried."""
+
+    name = "address-failed"
+    address: str
+    """The address and port that were tried."""
+    error: str
+    """The errno's name, or why the name could not be resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowOpened(Fact):
+    """Both legs are up."""
+
+    name = "flow-opened"
+    upstream: str
+    """The address and port that answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFinished(Fact):
+    """The far end of a leg sent its FIN."""
+
+    name = "peer-finished"
+    leg: Leg
+    """Whose FIN it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLost(Fact):
+    """A leg ended by RST, or by an error of our own kernel such as ETIMEDOUT."""
+
+    name = "peer-lost"
+    leg: Leg
+    """Whose connection it was."""
+    error: str
+    """The errno's name. EPIPE: the RST came after the FIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowClosed(Fact):
+    """Both legs are gone."""
+
+    name = "flow-closed"
+    from_client: int
+    """Bytes from the client that our kernel accepted for the server."""
+    from_server: int
+    """Bytes from the server that our kernel accepted for the client."""
+    discarded: int
+    """Bytes that were read and went nowhere, because their leg had ended."""
+    seconds: float
+    """Seconds from its acceptance until now."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFailed(Fact):
+    """A bug of ours ended the flow; the log has the traceback."""
+
+    name = "flow-failed"
+    error: str
+    """Where to look."""

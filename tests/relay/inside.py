@@ -24,9 +24,12 @@ class Records:
 
     def __init__(self) -> None:
         self.facts: list[tuple[int | None, Fact]] = []
+        self.watch: Callable[[Fact], None] = lambda _: None
+        """Called at the moment when a fact is recorded."""
 
     def __call__(self, proxy: str, flow: int | None, fact: Fact) -> None:
         self.facts.append((flow, fact))
+        self.watch(fact)
 
     def of(self, flow: int) -> list[Fact]:
         """Return the facts of one flow."""

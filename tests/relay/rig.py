@@ -64,7 +64,7 @@ class Wall:
             self.lines = self._read_lines(len(doors))
         except BaseException:
             self._child.kill()
-            self._child.wait()
+            self.wait()
             raise
         self.addresses: dict[str, tuple[str, int]] = {}
         for line in self.lines:

@@ -59,6 +59,7 @@ def asked(rig: Rig, version: int) -> bool:
 @pytest.mark.parametrize("name", NOT_ASKED)
 def test_a_client_that_is_ended_at_accept(rig: Rig, version: int, name: str) -> None:
     talk = rig.dial(name, version)
+    talk.wait("fault-armed")
     assert play(talk.client, NOT_ASKED[name], lambda: None) == NOT_ASKED[name]
     assert not asked(rig, version)
     story = talk.story()

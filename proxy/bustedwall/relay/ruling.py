@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableEvent, TellRules
+from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableCommand, TableEvent, TellRules
 from bustedwall.flow.table import FlowTable
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.alarm import Alarm
+from bustedwall.relay.notes import Notes
 from bustedwall.terms.door import Door
 from bustedwall.terms.events import Woke
 from bustedwall.terms.facts import Fact
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bustedwall.relay.tcpflow import TcpFlow
 
 
-class Ruling:
+class Ruling(Notes):
     """Tells the table what happens and does what it says."""
 
     def __init__(
@@ -27,14 +28,15 @@ class Ruling:
         clock: Alarm,
         flows: Iterable[TcpFlow],
         set_door: Callable[[Door], None],
-        note: Callable[[Fact], None],
+        record: Callable[[Fact], None],
     ) -> None:
+        super().__init__()
         self.table = table
         self.alarm: float | None = None
         self._clock = clock
         self._flows = flows
         self._set_door = set_door
-        self._note = note
+        self._record = record
 
     def change(self, rules: tuple[Rule, ...]) -> None:
         """Have these rules from now on, for open flows and for those that come."""
@@ -57,8 +59,20 @@ class Ruling:
     def on_failure(self) -> None:
         """Go on after a bug, which has been logged: the flows are not to blame."""
 
+    def record(self, fact: Fact) -> None:
+        """Record a fact of the proxy."""
+        self._record(fact)
+
     def _tell(self, event: TableEvent) -> None:
-        for command in self.table.handle(event, self._clock.now()):
+        self.begin()
+        try:
+            self._perform(self.table.handle(event, self._clock.now()))
+        finally:
+            self.end()
+        self._clock.set(self, self.table.deadline())
+
+    def _perform(self, commands: Iterable[TableCommand]) -> None:
+        for command in commands:
             match command:
                 case SetDoor(door):
                     self._set_door(door)
@@ -71,5 +85,4 @@ class Ruling:
                             flow.note(fact)
                         flow.poller.guard(flow, flow.change_rules)
                 case _:
-                    self._note(command.fact)
-        self._clock.set(self, self.table.deadline())
+                    self.note(command.fact)

@@ -78,7 +78,7 @@ class Proxy(Service):
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Open the door."""
-        self._listener = Listener(self.poller, listen(self._setup.listen), self._accept, partial(self.record, None))
+        self._listener = Listener(self.poller, listen(self._setup.listen), self._accept, self._ruling.note)
         super().startService()
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
         self._ruling.change(self._setup.rules)

@@ -18,6 +18,7 @@ from bustedwall.policy.address import Address
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.dial import Dialling
 from bustedwall.relay.leg import UNLIMITED, TcpLeg
+from bustedwall.relay.notes import Notes
 from bustedwall.relay.perform import perform
 from bustedwall.relay.poller import IN, Poller
 from bustedwall.terms.commands import Depth
@@ -42,12 +43,11 @@ FLUSH_POLL = 0.001
 """Seconds between two looks at an unsent queue; the kernel announces when it has room, not when it is empty."""
 
 
-class TcpFlow:
+class TcpFlow(Notes):
     """One client connection and its upstream connection."""
 
     __slots__ = (
         "_began",
-        "_busy",
         "_events",
         "_grave",
         "address",
@@ -65,6 +65,7 @@ class TcpFlow:
     )
 
     def __init__(self, proxy: Proxy, number: int, address: str, logic: Flow | None, sock: Socket) -> None:
+        super().__init__()
         self.proxy = proxy
         self.poller: Poller = proxy.poller
         self.number = number
@@ -80,7 +81,6 @@ class TcpFlow:
         self._grave: float | None = None
         """When a leg that is gone is buried, whether or not all that it had sent was taken."""
         self._events: list[Event | RulesChanged | RuleCalled | None] = []
-        self._busy = False
         self._began = self.poller.clock()
 
     # ---- beginning
@@ -217,14 +217,14 @@ class TcpFlow:
         None tells the bytes only. What happens during the performance is told afterwards.
         """
         self._events.append(event)
-        if self._busy:
+        if self.performing:
             return
-        self._busy = True
+        self.begin()
         try:
             while self._events:
                 self._tell(self._events.pop(0))
         finally:
-            self._busy = False
+            self.end()
         self._close_if_done()
         if not self.closed:
             self._refresh()
@@ -354,6 +354,6 @@ class TcpFlow:
         from_server = 0 if self.server is None else self.server.moved
         return FlowClosed(self.client.moved, from_server, discarded, round(self.poller.clock() - self._began, 6))
 
-    def note(self, fact: Fact) -> None:
+    def record(self, fact: Fact) -> None:
         """Record a fact of this flow."""
         self.proxy.record(self.number, fact)

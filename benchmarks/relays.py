@@ -138,6 +138,7 @@ class Relays:
         return self._bustedwall(name, ["-m", "bustedwall", "run", config])
 
     def _bustedwall(self, name: str, arguments: list[str | Path]) -> tuple[int, int]:
+        arguments = [*arguments, "--drain", "0s"]
         env = os.environ | {"PYTHONPATH": str(PROXY)}  # this checkout, whatever is installed
         return self._processes.start(
             f"bustedwall-{name}", [sys.executable, *arguments], _number_after(r"listening \S+ 127\.0\.0\.1:"), env

@@ -129,7 +129,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest() -> None:
 @contextmanager
 def running(*words: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A proxy in a process of its own, with the port on which it listens."""
-    command = [sys.executable, "-m", "bustedwall", "run", *words]
+    command = [sys.executable, "-m", "bustedwall", "run", "--drain", "0s", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -135,7 +135,10 @@ def running_example(upstream: int) -> Iterator[tuple[int, subprocess.Popen[str]]
     command, said = consoles()[0].strip().splitlines()
     words = command.removeprefix("$ bustedwall ").replace(":8081", ":0").replace(":8080", f":{upstream}").split()
     process = subprocess.Popen(
-        [sys.executable, "-m", "bustedwall", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "bustedwall", *words, "--drain", "0s"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None

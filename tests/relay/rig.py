@@ -38,7 +38,10 @@ class Door:
 
 
 class Wall:
-    """A child process that runs `bustedwall run CONFIG`, or a program that takes its place."""
+    """A child process that runs `bustedwall run CONFIG`, or a program that takes its place.
+
+    It does not wait for open flows when it is to end, unless an option says so.
+    """
 
     def __init__(
         self, folder: Path, doors: Sequence[Door], *options: str, program: Sequence[str] | None = None
@@ -54,7 +57,7 @@ class Wall:
         config.write_text(json.dumps({"version": 1, "journal": str(self._journal), "proxies": proxies}))
         with self._errors.open("wb") as errors:
             self._child = subprocess.Popen(
-                program or [sys.executable, "-m", "bustedwall", "run", str(config), *options],
+                program or [sys.executable, "-m", "bustedwall", "run", str(config), "--drain", "0s", *options],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 stdin=subprocess.DEVNULL,

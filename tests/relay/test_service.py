@@ -54,7 +54,7 @@ def test_each_proxy_listens_on_a_port_of_its_own_and_says_so(tmp_path: Path, ups
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_signal_resets_all_flows_and_ends_the_process_with_0(
+def test_a_signal_without_a_drain_resets_all_flows_and_ends_the_process_with_0(
     tmp_path: Path, upstream: Upstream, number: signal.Signals
 ) -> None:
     wall = Wall(tmp_path, [Door("only", upstream.address)], "--quiet")

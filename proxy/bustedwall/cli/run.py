@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import cast
 
 import click
+from pydantic_core import PydanticCustomError
 
 from bustedwall.cli.exits import Exit
-from bustedwall.cli.serving import serve
+from bustedwall.cli.serving import Options, serve
 from bustedwall.kernel.abilities import find_out
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import SEEDS, OnMissing
 from bustedwall.policy.problem import PolicyError
+from bustedwall.terms.units import duration
 
 
 class _Address(click.ParamType[Address]):
@@ -29,6 +31,16 @@ class _Address(click.ParamType[Address]):
             return value if isinstance(value, Address) else Address.parse(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class _Span(click.ParamType[float]):
+    name = "DURATION"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else duration(value)
+        except PydanticCustomError as error:
+            self.fail(error.message(), param, ctx)
 
 
 class _Scale(click.FloatRange):
@@ -65,6 +77,13 @@ ADDRESS = _Address()
 )
 @click.option("--journal", type=click.Path(path_type=Path), help="Append every fact to this file, as JSON Lines.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write this file once all proxies listen.")
+@click.option(
+    "--drain",
+    type=_Span(),
+    default="10s",
+    show_default=True,
+    help="How long open flows may go on after SIGTERM or SIGINT; 0s ends them at once.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show also what every flow does.")
 @click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
 def run(
@@ -80,6 +99,7 @@ def run(
     on_missing: OnMissing | None,
     journal: Path | None,
     ready_file: Path | None,
+    drain: float,
     *,
     verbose: bool,
     quiet: bool,
@@ -87,7 +107,7 @@ def run(
     """Run the proxies of CONFIG, or one from --listen and --upstream.
 
     Prints `listening NAME HOST:PORT` for each proxy when it is ready, and on stderr the seed.
-    SIGTERM and SIGINT end every flow with a RST and exit 0.
+    SIGTERM and SIGINT shut the doors, let open flows go on for --drain, end the rest with a RST and exit 0.
 
     \b
     bustedwall run configs/demo.yaml
@@ -121,4 +141,4 @@ def run(
         journal=journal or setup.journal,
         seed=next(known for known in (seed, setup.seed, secrets.randbelow(SEEDS)) if known is not None),
     )
-    sys.exit(serve(setup, ready_file, verbose=verbose, quiet=quiet))
+    sys.exit(serve(setup, Options(drain, ready_file, verbose=verbose, quiet=quiet)))

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -18,19 +19,34 @@ from bustedwall.terms.facts import Fact, RunStarted
 
 if TYPE_CHECKING:
     from bustedwall.relay.poller import Reactor
+    from bustedwall.relay.wall import Wall
 
 
-def serve(setup: Config, ready_file: Path | None, *, verbose: bool, quiet: bool) -> Exit:
-    """Run the proxies until the reactor is stopped; `setup` has a seed."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says of the process, and not of its proxies."""
+
+    drain: float
+    """Seconds for which open flows may go on when the process is to end."""
+    ready_file: Path | None = None
+    verbose: bool = False
+    quiet: bool = False
+
+
+def serve(setup: Config, options: Options) -> Exit:
+    """Run the proxies until a signal ends them; `setup` has a seed."""
     from twisted.internet import reactor  # noqa: PLC0415 (importing it chooses the reactor of the process)
 
-    from bustedwall.record.journal import Journal  # noqa: PLC0415 (late, for a quick --help)
+    from bustedwall.cli.signals import Signals  # noqa: PLC0415 (late, for a quick --help)
+    from bustedwall.record.journal import Journal  # noqa: PLC0415
     from bustedwall.record.log import TextLog  # noqa: PLC0415
     from bustedwall.record.stream import Reader, Stream  # noqa: PLC0415
     from bustedwall.relay.wall import CannotListenError, Wall  # noqa: PLC0415
 
     log_to_stderr()
-    readers: list[Reader] = [] if quiet else [TextLog(sys.stderr, daily=verbose)]
+    data_plane = cast("Reactor", reactor)  # the module stands in for the reactor that it installed
+    signals = Signals(data_plane)
+    readers: list[Reader] = [] if options.quiet else [TextLog(sys.stderr, daily=options.verbose)]
     journal = None
     try:
         if setup.journal is not None:
@@ -40,45 +56,64 @@ def serve(setup: Config, ready_file: Path | None, *, verbose: bool, quiet: bool)
         assert setup.seed is not None
         _record_start(record, setup, setup.seed)
         wall = Wall(
-            cast("Reactor", reactor),  # the module stands in for the reactor that it installed
+            data_plane,
             setup.proxies,
             record,
             seed=setup.seed,
-            verbose=verbose or journal is not None,
+            verbose=options.verbose or journal is not None,
         )
+        run = _Run(wall, setup.seed, options)
+        signals.on_end(run.drain, wall.end_flows)
         wall.startService()
     except CannotListenError as error:
         _cannot_start(str(error))
     except OSError as error:
         _cannot_start(_about_file(error))
-    exit_code = Exit.OK
+    reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
+    reactor.callWhenRunning(run.announce)
+    gc.freeze()  # what is loaded by now stays; the collector need not look at it again
+    reactor.run(installSignalHandlers=False)  # type: ignore[call-arg]  # all reactors take it, their interface does not
+    if journal is not None:
+        journal.close()
+    return run.exit
 
-    def announce() -> None:
-        """Say that all is up: now, and not before, a signal ends the reactor and not just the process."""
-        nonlocal exit_code
-        addresses = {proxy.proxy_name: str(proxy.address) for proxy in wall.proxies}
-        try:
-            if ready_file is not None:
-                _write_whole(
-                    ready_file, json.dumps({"pid": os.getpid(), "seed": setup.seed, "proxies": addresses}) + "\n"
-                )
-        except OSError as error:
-            click.echo(f"bustedwall: {_about_file(error)}", err=True)
-            exit_code = Exit.CANNOT_START
-            wall.reactor.stop()
-            return
-        if not quiet:
-            click.echo(f"seed {setup.seed}", err=True)
+
+class _Run:
+    """What the process does between its start and its end."""
+
+    def __init__(self, wall: Wall, seed: int, options: Options) -> None:
+        self.exit = Exit.OK
+        self._wall = wall
+        self._seed = seed
+        self._options = options
+        self._ending = False
+
+    def announce(self) -> None:
+        """Say that all is up."""
+        addresses = {proxy.proxy_name: str(proxy.address) for proxy in self._wall.proxies}
+        if self._options.ready_file is not None:
+            told = {"pid": os.getpid(), "seed": self._seed, "proxies": addresses}
+            try:
+                _write_whole(self._options.ready_file, json.dumps(told) + "\n")
+            except OSError as error:
+                click.echo(f"bustedwall: {_about_file(error)}", err=True)
+                self.exit = Exit.CANNOT_START
+                self._stop()
+                return
+        if not self._options.quiet:
+            click.echo(f"seed {self._seed}", err=True)
         for name, address in addresses.items():
             click.echo(f"listening {name} {address}")
 
-    reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
-    reactor.callWhenRunning(announce)
-    gc.freeze()  # what is loaded by now stays; the collector need not look at it again
-    reactor.run()
-    if journal is not None:
-        journal.close()
-    return exit_code
+    def drain(self) -> None:
+        """Shut all doors, and end when the last flow has ended, or may go on no longer."""
+        if not self._ending:
+            self._ending = True
+            self._wall.drain(self._options.drain).addCallback(lambda _: self._wall.reactor.stop())
+
+    def _stop(self) -> None:
+        self._ending = True
+        self._wall.reactor.stop()
 
 
 def _record_start(record: Callable[[str | None, int | None, Fact], None], setup: Config, seed: int) -> None:

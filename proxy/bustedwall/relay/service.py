@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 
 from bustedwall.flow.table import FlowTable
 from bustedwall.kernel.sockets import Socket
@@ -15,6 +16,7 @@ from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.alarm import Alarm
 from bustedwall.relay.dial import Upstream
+from bustedwall.relay.drain import Drain
 from bustedwall.relay.listener import Listener, listen
 from bustedwall.relay.poller import Poller, Reactor
 from bustedwall.relay.ruling import Ruling
@@ -67,6 +69,7 @@ class Proxy(Service):
         self._record = record
         self._listener: Listener | None = None
         self._flows: set[TcpFlow] = set()
+        self._drain: Drain | None = None
         self.table = FlowTable(dice)
         self._ruling = Ruling(self.table, plane.alarm, self._flows, self._set_door, partial(self.record, None))
 
@@ -87,11 +90,27 @@ class Proxy(Service):
         """Shut the door and end every flow."""
         super().stopService()
         self._ruling.stop()
+        self.shut()
+        self.end_flows()
+
+    def shut(self) -> None:
+        """Shut the door for good; a client that comes meets a closed port. Open flows go on, with their rules."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+
+    def end_flows(self) -> None:
+        """End every flow now, both legs by RST."""
+        if self._drain is not None:
+            self._drain.end_now()
         for flow in tuple(self._flows):
             flow.abort()
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Shut the door and wait for the open flows, so long at most; then end the rest."""
+        self.shut()
+        self._drain = Drain(self.poller.reactor, self._flows, seconds, partial(self.record, None))
+        return self._drain.over
 
     def apply(self, rules: tuple[Rule, ...]) -> None:
         """Have these rules from now on: unchanged ones go on, the others end, on open flows too."""
@@ -109,6 +128,8 @@ class Proxy(Service):
     def flow_closed(self, flow: TcpFlow) -> None:
         """Forget a flow whose sockets are closed."""
         self._flows.discard(flow)
+        if self._drain is not None:
+            self._drain.flow_closed()
 
     def _accept(self, sock: Socket, client: tuple[str, int]) -> None:
         logic = self.table.admit(client[0], self.poller.clock())
@@ -119,5 +140,5 @@ class Proxy(Service):
         self.poller.guard(flow, partial(flow.start, client))
 
     def _set_door(self, door: Door) -> None:
-        assert self._listener is not None
-        self._listener.set_door(door)
+        if self._listener is not None:  # a proxy that drains has rules, but no door any more
+            self._listener.set_door(door)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults
 
 from bustedwall.policy.load import ProxySetup
 from bustedwall.relay.poller import Reactor
@@ -42,6 +43,15 @@ class Wall(Service):
                 self.stopService()
                 raise CannotListenError(setup, error) from error
         super().startService()
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Shut all doors and wait for the open flows, so long at most; then end the rest."""
+        return gatherResults([proxy.drain(seconds) for proxy in self.proxies]).addCallback(lambda _: None)
+
+    def end_flows(self) -> None:
+        """End all flows now, both legs by RST."""
+        for proxy in self.proxies:
+            proxy.end_flows()
 
     def stopService(self) -> None:  # noqa: N802 (Twisted's name)
         """Shut all doors, end all flows, give everything back."""

@@ -16,7 +16,7 @@ from tests.relay.rig import Door, Talk, Wall, policy
 from twisted.internet.task import Clock
 
 from bustedwall.relay.drain import Drain
-from bustedwall.terms.process import DrainBegan, DrainEnded
+from bustedwall.terms.facts import DrainBegan, DrainEnded
 
 # ---- the decision, without sockets
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from bustedwall.terms.process import DrainBegan, DrainEnded
+from bustedwall.terms.facts import DrainBegan, DrainEnded
 
 if TYPE_CHECKING:
     from bustedwall.relay.tcpflow import TcpFlow

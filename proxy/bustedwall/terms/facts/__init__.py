@@ -19,6 +19,7 @@ from bustedwall.terms.facts.flow import (
     PeerLost,
 )
 from bustedwall.terms.facts.loss import LossEvidence, LossSet, WriteLost
+from bustedwall.terms.facts.process import DrainBegan, DrainEnded
 from bustedwall.terms.facts.rule import (
     FaultArmed,
     FaultEnded,
@@ -35,6 +36,8 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "Fact",
     "RunStarted",
     "StepUnmet",
+    "DrainBegan",
+    "DrainEnded",
     "ProxyListening",
     "AcceptPaused",
     "DoorSet",

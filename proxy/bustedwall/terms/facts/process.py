@@ -1,10 +1,10 @@
-"""Facts of the process and of its proxies: what signals and commands made them do."""
+"""Facts of the process: what signals and commands made it do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bustedwall.terms.facts import Fact
+from bustedwall.terms.facts.fact import Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +13,14 @@ class DrainBegan(Fact):
 
     name = "drain-began"
     flows: int
+    """How many were open."""
     seconds: float
-    """After which those that are left are ended."""
+    """After so many seconds those that are left are ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrainEnded(Fact):
-    """A proxy that was shut has no flow any more."""
+    """A proxy whose door was shut for good has no flow any more."""
 
     name = "drain-ended"
     drained: int

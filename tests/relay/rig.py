@@ -35,6 +35,8 @@ class Door:
     upstream: str
     policies: Sequence[object] = ()
     listen: str = "127.0.0.1:0"
+    more: Mapping[str, object] = field(default_factory=dict)
+    """Other keys of the proxy."""
 
 
 class Wall:
@@ -52,7 +54,8 @@ class Wall:
         self._errors = folder / "stderr"
         config = folder / "config.yaml"
         proxies = [
-            {"name": d.name, "listen": d.listen, "upstream": d.upstream, "policies": list(d.policies)} for d in doors
+            {"name": d.name, "listen": d.listen, "upstream": d.upstream, "policies": list(d.policies), **d.more}
+            for d in doors
         ]
         config.write_text(json.dumps({"version": 1, "journal": str(self._journal), "proxies": proxies}))
         with self._errors.open("wb") as errors:
@@ -182,7 +185,7 @@ class Talk:
 
 def told(fact: Fact) -> str:
     """Write a fact as its name and the values that a test can know."""
-    unknown = {"schema", "at", "proxy", "flow", "fact", "client", "upstream", "address", "seconds", "error"}
+    unknown = {"schema", "at", "proxy", "flow", "fact", "client", "upstream", "via", "address", "seconds", "error"}
     values = [str(value) for key, value in fact.items() if key not in unknown]
     error = [fact["error"]] if fact.get("error") else []
     return " ".join([fact["fact"], *values, *error])

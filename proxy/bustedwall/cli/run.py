@@ -20,6 +20,8 @@ from bustedwall.policy.load import Config, ProxySetup, load_config, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import SEEDS, OnMissing
 from bustedwall.policy.problem import PolicyError
+from bustedwall.policy.proxy_protocol import ProxyProtocol
+from bustedwall.terms.proxy_header import Version
 from bustedwall.terms.units import duration
 
 
@@ -63,6 +65,13 @@ ADDRESS = _Address()
     "--fault", "faults", multiple=True, metavar="STEP", help="A step, as in 'reset client'; several in order."
 )
 @click.option("--when", metavar="MOMENT", help="When the faults are done, as in 'bytes 1kB from server'; else at once.")
+@click.option("--proxy-protocol-in", "hears", is_flag=True, help="Clients send a PROXY header first, version 1 or 2.")
+@click.option(
+    "--proxy-protocol-out",
+    "tells",
+    type=click.Choice(Version, case_sensitive=False),
+    help="Send the upstream a PROXY header of this version first.",
+)
 @click.option("--name", default="proxy", show_default=True, help="What to call this proxy in the records.")
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="Where all chance comes from; else it is drawn.")
 @click.option(
@@ -93,6 +102,7 @@ def run(
     policies: tuple[str, ...],
     faults: tuple[str, ...],
     when: str | None,
+    tells: Version | None,
     name: str,
     seed: int | None,
     time_scale: float | None,
@@ -101,6 +111,7 @@ def run(
     ready_file: Path | None,
     drain: float,
     *,
+    hears: bool,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -122,15 +133,16 @@ def run(
         raise click.UsageError("--when says at which moment the --fault is done; there is no --fault")
     try:
         if config is not None:
-            if policies or faults:
-                raise click.UsageError("--policy and --fault go with --listen and --upstream; a CONFIG names its own")
+            if policies or faults or hears or tells:
+                typed = "--policy, --fault, --proxy-protocol-in and -out"
+                raise click.UsageError(f"{typed} go with --listen and --upstream; a CONFIG names its own")
             setup = load_config(config, find_out().missing(), time_scale=time_scale, on_missing=on_missing)
         elif listen is None or upstream is None:
             raise click.UsageError("--listen and --upstream go together")
         else:
             terms = Terms(time_scale or 1.0, find_out().missing(), on_missing or OnMissing.FAIL)
             found = load_typed(policies, faults, when, terms)
-            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices)
+            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, ProxyProtocol(hears, tells))
             setup = Config(terms.time_scale, None, (proxy,))
     except PolicyError as error:
         click.echo(str(error), err=True)

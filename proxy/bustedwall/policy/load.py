@@ -15,6 +15,7 @@ from bustedwall.policy.missing import AS_WRITTEN, Terms
 from bustedwall.policy.model import ConfigFile, OnMissing, PolicyFile
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError, Problem
+from bustedwall.policy.proxy_protocol import SILENT, ProxyProtocol
 from bustedwall.policy.rules import Rule
 from bustedwall.policy.shelf import Shelf, read_file, read_policy
 from bustedwall.policy.source import Document, Place
@@ -35,6 +36,7 @@ class ProxySetup:
     rules: tuple[Rule, ...]
     notices: tuple[StepUnmet, ...] = ()
     """Which steps are not done as they were written, because this machine cannot."""
+    proxy_protocol: ProxyProtocol = SILENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,14 @@ def config_of(
         time_scale=terms.time_scale,
         journal=Path(file.journal) if file.journal else None,
         proxies=tuple(
-            ProxySetup(proxy.name, proxy.listen, proxy.upstream, found.rules, found.notices)
+            ProxySetup(
+                proxy.name,
+                proxy.listen,
+                proxy.upstream,
+                found.rules,
+                found.notices,
+                proxy.proxy_protocol.settings() if proxy.proxy_protocol else SILENT,
+            )
             for proxy, found in zip(file.proxies, own, strict=True)
         ),
         seed=file.seed,

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from bustedwall.policy.address import Address
 from bustedwall.policy.matching import Ordinal, WrittenMatch
 from bustedwall.policy.moments import WrittenTrigger
+from bustedwall.policy.proxy_protocol import WrittenProxyProtocol
 from bustedwall.policy.rules import Rule
 from bustedwall.policy.scalars import shown
 from bustedwall.policy.steps import WrittenStep
@@ -172,6 +173,8 @@ class WrittenProxy(_Strict):
     """Where clients connect, `HOST:PORT` or `"[v6]:PORT"`; port 0 takes a free one and prints it."""
     upstream: Annotated[Where, AfterValidator(_reachable)]
     """The real server, `HOST:PORT` or `"[v6]:PORT"`; a host name is resolved for each connection."""
+    proxy_protocol: WrittenProxyProtocol | None = None
+    """Headers that tell whose connection this is: `in` from the client, `out` to the upstream."""
     policies: list[Annotated[object, WithJsonSchema({MARK: "use"})]] = []
     """Policies of the library or of `define`, files such as `./mine.yaml`, or either with values for its parameters."""
 

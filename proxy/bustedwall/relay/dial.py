@@ -16,6 +16,7 @@ from zope.interface import implementer
 from bustedwall.kernel.endings import errno_name
 from bustedwall.kernel.sockets import Socket, connected, outgoing
 from bustedwall.policy.address import Address
+from bustedwall.terms.facts import AddressFailed
 
 if TYPE_CHECKING:
     from bustedwall.relay.tcpflow import TcpFlow
@@ -78,6 +79,19 @@ class _Answer:
         self.complete.callback(self._targets)
 
 
+def _send(sock: Socket, header: bytes) -> int:
+    """Send what the upstream is told first; return 0, or the errno of what became of the connection.
+
+    A queue that was never used has room for it, unless the kernel is out of memory.
+    """
+    try:
+        return 0 if sock.send(header) == len(header) else errno.ENOBUFS
+    except BlockingIOError:
+        return errno.ENOBUFS
+    except OSError as error:
+        return error.errno or errno.EIO
+
+
 class Dialling:
     """The dialling of one flow."""
 
@@ -112,7 +126,7 @@ class Dialling:
         if flow is None:
             return
         if not targets:
-            flow.address_failed(str(flow.proxy.upstream.address), "host name not found")
+            flow.note(AddressFailed(str(flow.proxy.upstream.address), "host name not found"))
         self._targets = iter(targets)
         flow.poller.guard(flow, self._try_next)
 
@@ -124,7 +138,7 @@ class Dialling:
             try:
                 sock = outgoing(family)
             except OSError as exhausted:
-                flow.address_failed(shown, errno_name(exhausted.errno))
+                flow.note(AddressFailed(shown, errno_name(exhausted.errno)))
                 continue
             error: int | None = sock.connect_ex(where)
             if error == errno.EINPROGRESS:
@@ -137,11 +151,14 @@ class Dialling:
                 self._open(flow, sock, shown, error, watched=False)
                 return
             sock.close()
-            flow.address_failed(shown, errno_name(error))
+            flow.note(AddressFailed(shown, errno_name(error)))
         flow.dial_failed()
 
     def _open(self, flow: TcpFlow, sock: Socket, shown: str, error: int, *, watched: bool) -> None:
         """Open the flow, and tell it of a RST that the kernel has told us; it tells it once."""
+        if flow.header:
+            error = error or _send(sock, flow.header)
+            flow.header = b""
         flow.open(sock, shown, watched=watched)
         if error and flow.server is not None and not flow.server.dead:
             flow.lose(flow.server, error)
@@ -163,7 +180,7 @@ class Dialling:
             return
         flow.poller.forget(sock.fileno())
         sock.close()
-        flow.address_failed(target[2], errno_name(error))
+        flow.note(AddressFailed(target[2], errno_name(error)))
         self._try_next()
 
     def on_turn(self) -> None:

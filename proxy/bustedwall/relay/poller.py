@@ -120,6 +120,11 @@ class Poller:
         """Tell nobody any more; for a descriptor that is about to be closed, which ends its registration."""
         del self._watchers[fd]
 
+    def release(self, fd: int) -> None:
+        """Tell nobody any more; the socket stays open, and may be watched again."""
+        del self._watchers[fd]
+        self._epoll.unregister(fd)
+
     def open_door(self, fd: int, door: Door) -> None:
         """Tell a door of knocks until it is shut."""
         self._doors[fd] = door

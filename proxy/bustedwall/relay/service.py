@@ -19,11 +19,13 @@ from bustedwall.relay.dial import Upstream
 from bustedwall.relay.drain import Drain
 from bustedwall.relay.listener import Listener, listen
 from bustedwall.relay.poller import Poller, Reactor
+from bustedwall.relay.reception import Reception, introduction
 from bustedwall.relay.ruling import Ruling
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
 from bustedwall.terms.facts import Fact, ProxyListening
+from bustedwall.terms.proxy_header import Header
 
 Record = Callable[[str, int | None, Fact], None]
 """Where facts go: the proxy's name, the flow's number or None, the fact."""
@@ -69,6 +71,9 @@ class Proxy(Service):
         self._record = record
         self._listener: Listener | None = None
         self._flows: set[TcpFlow] = set()
+        self._reception = Reception(
+            plane.poller, plane.alarm, setup.proxy_protocol.within, self._admit, partial(self.record, None)
+        )
         self._drain: Drain | None = None
         self.table = FlowTable(dice)
         self._ruling = Ruling(self.table, plane.alarm, self._flows, self._set_door, partial(self.record, None))
@@ -81,7 +86,8 @@ class Proxy(Service):
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Open the door."""
-        self._listener = Listener(self.poller, listen(self._setup.listen), self._accept, self._ruling.note)
+        receive = self._reception.receive if self._setup.proxy_protocol.hears else self._admit
+        self._listener = Listener(self.poller, listen(self._setup.listen), receive, self._ruling.note)
         super().startService()
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
         self._ruling.change(self._setup.rules)
@@ -98,6 +104,7 @@ class Proxy(Service):
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+        self._reception.close()
 
     def end_flows(self) -> None:
         """End every flow now, both legs by RST."""
@@ -131,13 +138,18 @@ class Proxy(Service):
         if self._drain is not None:
             self._drain.flow_closed()
 
-    def _accept(self, sock: Socket, client: tuple[str, int]) -> None:
+    def _admit(self, sock: Socket, client: tuple[str, int], header: Header | None = None) -> None:
+        tells, via = self._setup.proxy_protocol.tells, None
+        told = b"" if tells is None else introduction(tells, sock, client, header)
+        if header is not None and header.ends is not None:
+            client, via = (str(header.ends.source), header.ends.source_port), str(Address(*client))
         logic = self.table.admit(client[0], self.poller.clock())
         flow = TcpFlow(self, self.table.admitted, client[0], logic, sock)
+        flow.header = told
         self._flows.add(flow)
         for fact in self.table.draws(flow.number):
             flow.note(fact)
-        self.poller.guard(flow, partial(flow.start, client))
+        self.poller.guard(flow, partial(flow.start, client, via))
 
     def _set_door(self, door: Door) -> None:
         if self._listener is not None:  # a proxy that drains has rules, but no door any more

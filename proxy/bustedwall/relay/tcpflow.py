@@ -24,7 +24,6 @@ from bustedwall.relay.poller import IN, Poller
 from bustedwall.terms.commands import Depth
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Opened, Passed, Woke
 from bustedwall.terms.facts import (
-    AddressFailed,
     Fact,
     FlowAccepted,
     FlowClosed,
@@ -56,6 +55,7 @@ class TcpFlow(Notes):
         "closed",
         "dialling",
         "discarded",
+        "header",
         "logic",
         "number",
         "opened",
@@ -71,6 +71,8 @@ class TcpFlow(Notes):
         self.number = number
         self.address = address
         """The client's, without its port."""
+        self.header = b""
+        """What the upstream is told first; no byte of the client's."""
         self.logic = logic
         self.client = TcpLeg(self, Leg.CLIENT, sock)
         self.server: TcpLeg | None = None
@@ -85,10 +87,10 @@ class TcpFlow(Notes):
 
     # ---- beginning
 
-    def start(self, client: tuple[str, int]) -> None:
+    def start(self, client: tuple[str, int], via: str | None = None) -> None:
         """Take the client in and dial the upstream."""
         if self.proxy.verbose:
-            self.note(FlowAccepted(str(Address(*client))))
+            self.note(FlowAccepted(str(Address(*client)), via))
         self.poller.watch(self.client.fd, self.client)
         if self.logic is None:
             self.dial()
@@ -99,10 +101,6 @@ class TcpFlow(Notes):
         """Connect the upstream."""
         self.dialling = Dialling(self)
         self.dialling.start()
-
-    def address_failed(self, address: str, error: str) -> None:
-        """Note that one address of the upstream did not answer as hoped."""
-        self.note(AddressFailed(address, error))
 
     def dial_failed(self) -> None:
         """Give the client what it would have got from the upstream: a RST."""

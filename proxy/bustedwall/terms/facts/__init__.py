@@ -6,7 +6,7 @@ The first line of its docstring says when it is recorded, and each field says wh
 which unit: docs/facts.md is made of them. `__all__` has the order of that page.
 """
 
-from bustedwall.terms.facts.door import AcceptPaused, DoorSet, ProxyListening
+from bustedwall.terms.facts.door import AcceptPaused, DoorSet, ProxyHeaderRefused, ProxyListening
 from bustedwall.terms.facts.ending import EndingEvidence, FlushGaveUp, LegClosed, ResetSent
 from bustedwall.terms.facts.fact import Fact
 from bustedwall.terms.facts.flow import (
@@ -40,6 +40,7 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "DrainEnded",
     "ProxyListening",
     "AcceptPaused",
+    "ProxyHeaderRefused",
     "DoorSet",
     "FlowAccepted",
     "AddressFailed",

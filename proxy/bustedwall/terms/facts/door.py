@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bustedwall.terms.door import DoorMode
 from bustedwall.terms.facts.fact import Fact
+from bustedwall.terms.proxy_header import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,17 @@ class AcceptPaused(Fact):
     name = "accept-paused"
     error: str
     """The errno's name, mostly EMFILE."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyHeaderRefused(Fact):
+    """A client that was to send a PROXY header first did not, and was ended by a RST; it was no flow yet."""
+
+    name = "proxy-header-refused"
+    client: str
+    """The address and port that connected."""
+    reason: Refusal
+    """What was wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ class FlowAccepted(Fact):
 
     name = "flow-accepted"
     client: str
-    """The client's address and port."""
+    """The client's address and port, as its PROXY header tells them where one is heard."""
+    via: str | None = None
+    """The address and port that connected, where a PROXY header tells the client's."""
 
 
 @dataclass(frozen=True, slots=True)

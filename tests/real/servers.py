@@ -215,11 +215,11 @@ def met(proxy: Wall) -> None:
 
 
 @contextmanager
-def wall(folder: Path, upstream: int, policy: str | None) -> Iterator[Wall]:
+def wall(folder: Path, upstream: int, policy: str | None, *options: str) -> Iterator[Wall]:
     """Run bustedwall before a port; it must not show an error of its own."""
     log = folder / "bustedwall.log"
     command = [sys.executable, "-m", "bustedwall", "run", "--listen", f"{HOST}:0", "--upstream", f"{HOST}:{upstream}"]
-    command += ["--drain", "0s"]
+    command += ["--drain", "0s", *options]
     with running([*command, *(["--policy", policy] if policy else [])], log) as process:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], HANG)

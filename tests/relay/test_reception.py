@@ -51,14 +51,12 @@ class Hall:
         self.works = Clockwork()
         self.admitted: list[tuple[Socket, tuple[str, int], Header]] = []
         self.facts: list[ProxyHeaderRefused] = []
-        self.reception = Reception(
-            self.works, self.works, 5.0, lambda *who: self.admitted.append(who), self.facts.append
-        )
+        self.reception = Reception(self.works, self.works, lambda *who: self.admitted.append(who), self.facts.append)
         near, self.far = socket.socketpair()
         near.settimeout(0)
         self.far.settimeout(10)
         self.near = Socket(fileno=near.detach())
-        self.reception.receive(self.near, CLIENT)
+        self.reception.receive(self.near, CLIENT, 5.0)
         ((_, arrival),) = self.works.watched.items()
         assert isinstance(arrival, Arrival)
         self.arrival = arrival

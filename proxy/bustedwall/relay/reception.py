@@ -30,13 +30,11 @@ class Reception:
         self,
         poller: Poller,
         alarm: Alarm,
-        within: float,
         admit: Callable[[Socket, Client, Header], None],
         record: Callable[[ProxyHeaderRefused], None],
     ) -> None:
         self.poller = poller
         self.alarm = alarm
-        self._within = within
         self._admit = admit
         self._record = record
         self._arrivals: set[Arrival] = set()
@@ -45,11 +43,11 @@ class Reception:
         """Return how many there are."""
         return len(self._arrivals)
 
-    def receive(self, sock: Socket, client: Client) -> None:
-        """Wait for a client's header."""
+    def receive(self, sock: Socket, client: Client, within: float) -> None:
+        """Wait for a client's header, so many seconds at most."""
         arrival = Arrival(self, sock, client)
         self._arrivals.add(arrival)
-        self.alarm.set(arrival, self.poller.clock() + self._within)
+        self.alarm.set(arrival, self.poller.clock() + within)
         self.poller.watch(sock.fileno(), arrival)
 
     def admit(self, arrival: Arrival, header: Header) -> None:

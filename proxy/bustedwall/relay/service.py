@@ -71,9 +71,7 @@ class Proxy(Service):
         self._record = record
         self._listener: Listener | None = None
         self._flows: set[TcpFlow] = set()
-        self._reception = Reception(
-            plane.poller, plane.alarm, setup.proxy_protocol.within, self._admit, partial(self.record, None)
-        )
+        self._reception = Reception(plane.poller, plane.alarm, self._admit, partial(self.record, None))
         self._drain: Drain | None = None
         self.table = FlowTable(dice)
         self._ruling = Ruling(self.table, plane.alarm, self._flows, self._set_door, partial(self.record, None))
@@ -86,8 +84,7 @@ class Proxy(Service):
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Open the door."""
-        receive = self._reception.receive if self._setup.proxy_protocol.hears else self._admit
-        self._listener = Listener(self.poller, listen(self._setup.listen), receive, self._ruling.note)
+        self._listener = Listener(self.poller, listen(self._setup.listen), self._accept, self._ruling.note)
         super().startService()
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
         self._ruling.change(self._setup.rules)
@@ -137,6 +134,13 @@ class Proxy(Service):
         self._flows.discard(flow)
         if self._drain is not None:
             self._drain.flow_closed()
+
+    def _accept(self, sock: Socket, client: tuple[str, int]) -> None:
+        heard = self._setup.proxy_protocol
+        if heard.hears:
+            self._reception.receive(sock, client, heard.within)
+        else:
+            self._admit(sock, client)
 
     def _admit(self, sock: Socket, client: tuple[str, int], header: Header | None = None) -> None:
         tells, via = self._setup.proxy_protocol.tells, None

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from bustedwall.faults import registry
+from bustedwall.policy.limits import WrittenLimits
 from bustedwall.policy.load import config_of, load_typed
 from bustedwall.policy.matching import WrittenFlows, WrittenMatch
 from bustedwall.policy.missing import Terms
@@ -114,6 +115,8 @@ def test_a_key_is_read(kind: str, code: str) -> None:
             load_config({**CONFIG, **given})
         case "proxy":
             load_config({**CONFIG, "proxies": [{**PROXY, **given}]})
+        case "limit":
+            load_config({**CONFIG, "limits": given})
         case "parameter":
             rule = {"name": "r", "do": [{"wait": "$x"}, {"reset": "client"}]}
             parameter = {"default": "5s", "help": "h", **given}
@@ -157,7 +160,7 @@ def test_values_are_what_their_line_says() -> None:
 
 def test_every_table_is_tested() -> None:
     kinds = {row.kind.partition(":")[0] for row in ROWS}
-    keys = {f"key of a {thing}" for thing in ("policy", "rule", "config", "proxy", "parameter")}
+    keys = {f"key of a {thing}" for thing in ("policy", "rule", "config", "proxy", "limit", "parameter")}
     assert kinds == {*keys, "rule", "pair", "use", "typed", "refused", "value"}
     # The last one says what JSON has in it; tests/cli/test_check.py has that.
     assert sum(not marker for marker, _ in TABLE.findall(PAGE)) == 1
@@ -176,6 +179,7 @@ def words_of(*kinds: str) -> set[str]:
         ([WrittenParameter], ["key of a parameter"]),
         ([ConfigFile], ["key of a config"]),
         ([WrittenProxy], ["key of a proxy"]),
+        ([WrittenLimits], ["key of a limit"]),
         (list(FORMS.values()), ["rule: {when"]),
     ],
 )

@@ -7,7 +7,6 @@ from tests.flow.play import CLIENT, SERVER, arm, play, rule
 
 from bustedwall.flow.endings import FLUSH_LIMIT
 from bustedwall.flow.flow import Flow
-from bustedwall.flow.legs import ORPHAN_LIMIT
 from bustedwall.flow.orders import RuleCalled
 from bustedwall.policy.rules import AtBytes, AtOpen, AtSignal, Heal, Wait
 from bustedwall.terms.commands import Close, Depth, Dial, Flush, Note, Reset, Send, SetLoss, Shut
@@ -15,6 +14,7 @@ from bustedwall.terms.events import Accepted, Arrived, DialFailed, Flushed, Open
 from bustedwall.terms.facts import FaultArmed, FlushGaveUp, ResetSent, RuleFired, StepMoot
 from bustedwall.terms.items import FIN, RST, Bytes
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, Passage
 
@@ -264,7 +264,7 @@ def test_the_leg_that_is_left_alone_is_read_and_thrown_away_then_reset() -> None
 
     play(flow, (0.0, Opened(), [Reset(CLIENT)]))
     assert flow.passage(SERVER) == OPEN_ROAD
-    play(flow, (ORPHAN_LIMIT, Woke(), [Reset(SERVER)]))
+    play(flow, (DEFAULT_LIMITS.orphan, Woke(), [Reset(SERVER)]))
 
     assert flow.over
 
@@ -369,7 +369,7 @@ def test_bytes_that_are_held_when_an_orphan_ends_are_counted() -> None:
         (0.0, Opened(), []),
         (0.5, Arrived(CLIENT, Bytes(b"order")), []),
         (1.0, Woke(), [Reset(CLIENT)]),
-        (1.0 + ORPHAN_LIMIT, Woke(), [Reset(SERVER)]),
+        (1.0 + DEFAULT_LIMITS.orphan, Woke(), [Reset(SERVER)]),
     )
 
     assert flow.discarded == len(b"order")
@@ -427,7 +427,7 @@ def test_a_finished_flow_is_not_kept_for_ever() -> None:
         (0.0, Opened(), [SetLoss(CLIENT, TO_CLIENT)]),
         (1.0, Arrived(CLIENT, FIN), [Shut(SERVER)]),
         (2.0, Arrived(SERVER, FIN), [Shut(CLIENT)]),
-        (2.0 + ORPHAN_LIMIT, Woke(), [Reset(CLIENT)]),
+        (2.0 + DEFAULT_LIMITS.orphan, Woke(), [Reset(CLIENT)]),
     )
 
     assert flow.over

@@ -83,8 +83,8 @@ def disarm(of: SimulatedRelay) -> None:
 
 
 def endings(of: SimulatedRelay) -> tuple[str | None, ...]:
-    """Return how the server's and the client's leg ended, but for one whose FIN was lost until the orphan limit."""
-    lost = {fact.leg for fact in of.facts if isinstance(fact, ResetSent) and fact.cause == "orphan limit"}
+    """Return how the server's and the client's leg ended, but for one whose FIN was lost until `limits.orphan`."""
+    lost = {fact.leg for fact in of.facts if isinstance(fact, ResetSent) and fact.cause == "limits.orphan"}
     return tuple("FIN" if leg in lost else of.ends[leg].got_ending for leg in (Leg.SERVER, Leg.CLIENT))
 
 

@@ -7,7 +7,6 @@ from tests.flow.play import CLIENT, SERVER, arm, fired, play, rule
 
 from bustedwall.flow.endings import FLUSH_LIMIT
 from bustedwall.flow.flow import Flow
-from bustedwall.flow.legs import ORPHAN_LIMIT
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.policy.rules import AtAge, AtBytes, AtOpen, AtSignal, Wait
 from bustedwall.terms.commands import Depth, Dial, Flush, Note, Reset, Send
@@ -15,6 +14,7 @@ from bustedwall.terms.events import Accepted, Arrived, Flushed, Opened, Passed, 
 from bustedwall.terms.facts import RuleMissed
 from bustedwall.terms.items import FIN, RST, Bytes, Item
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, Passage
 
 RESET = arm("reset client")
@@ -113,7 +113,7 @@ def test_a_dial_that_outlives_the_orphan_limit_still_ends_the_flow() -> None:
         flow,
         (0.0, Accepted(), [Dial()]),
         (0.5, Woke(), [Reset(CLIENT)]),
-        (0.5 + ORPHAN_LIMIT, Woke(), []),
+        (0.5 + DEFAULT_LIMITS.orphan, Woke(), []),
         (40.0, Opened(), [Reset(SERVER)]),
     )
 

@@ -13,6 +13,7 @@ from bustedwall.terms.dice import Dice
 from bustedwall.terms.events import Arrived, Flushed, Opened, Passed, Woke
 from bustedwall.terms.facts import FaultEnded, RuleFired, RuleSpared
 from bustedwall.terms.items import Bytes
+from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
 from bustedwall.terms.passage import OPEN_ROAD
 
@@ -115,7 +116,7 @@ def test_a_rule_that_stays_goes_on_and_one_that_goes_is_taken_back() -> None:
         Note(FaultEnded("p/goes", "drop all from client", "its policy was taken away")),
         SetLoss(CLIENT, NO_LOSS),
     ]
-    assert flow.deadline() is None
+    assert flow.deadline() == DEFAULT_LIMITS.fault  # of the fault that stays
 
 
 def test_a_rule_with_other_settings_is_another_rule() -> None:

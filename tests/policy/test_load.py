@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from bustedwall.policy.address import Address
+from bustedwall.policy.limits import WrittenLimits
 from bustedwall.policy.load import Config, load_config, load_policy
 from bustedwall.policy.problem import PolicyError
+from bustedwall.terms.limits import Limits
 
 CONFIG = """\
 version: 1
@@ -151,3 +153,12 @@ def test_a_bare_name_that_is_a_file_is_answered_with_its_path(tmp_path: Path) ->
     load(tmp_path)
     (tmp_path / "config.yaml").write_text(CONFIG.replace("./mine.yaml", "mine"))
     assert "hint: a file is meant by a path: './mine.yaml'" in refused(tmp_path / "config.yaml")
+
+
+def test_limits_of_the_command_line_go_before_those_of_a_proxy_and_these_before_those_of_the_config(
+    tmp_path: Path,
+) -> None:
+    text = "limits: {orphan: 1s, idle: 1h, fault: 1m}\n" + CONFIG + "    limits: {orphan: 2s, idle: 2h}\n"
+    assert load(tmp_path, text).proxies[0].limits == Limits(orphan=2.0, idle=7200.0, fault=60.0)
+    given = load_config(tmp_path / "config.yaml", limits=WrittenLimits.model_validate({"orphan": "3s"}))
+    assert given.proxies[0].limits == Limits(orphan=3.0, idle=7200.0, fault=60.0)

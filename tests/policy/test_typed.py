@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bustedwall.faults import registry
-from bustedwall.policy.load import load_typed
+from bustedwall.policy.load import load_limits, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.rules import Rule
 from bustedwall.policy.template import read
+from bustedwall.terms.limits import Limits
+
+HINT = "   = hint: "
 
 
 def typed(faults: list[str], when: str | None = None) -> Rule:
@@ -172,3 +175,38 @@ def test_any_text_is_a_rule_or_is_told(faults: list[str], when: str | None) -> N
         except PolicyError as error:
             rendered = str(error)
         assert rendered.encode()
+
+
+def test_a_limit_is_named_and_set() -> None:
+    assert load_limits(["orphan=5s", "idle=1h"]).over(Limits()) == Limits(orphan=5.0, idle=3600.0)
+    assert load_limits([]).over(Limits(orphan=1.0)) == Limits(orphan=1.0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["orphan"], ["1: error: expected NAME=VALUE, as in 'orphan=30s'", " 1 | orphan", "   | ^~~~~~"]),
+        (
+            ["orphn=5s"],
+            ["1: error: orphn: unknown key 'orphn'", " 1 | orphn=5s", "   | ^~~~~", HINT + "did you mean 'orphan'?"],
+        ),
+        (
+            ["idle=5"],
+            ["6: error: idle: a duration needs a unit: did you mean 5ms or 5s?", " 1 | idle=5", "   |      ^"],
+        ),
+        (["idle=1s", "idle=2s"], ["1: error: idle: 'idle' is given twice", " 1 | idle=2s", "   | ^~~~"]),
+        (
+            ["idle="],
+            [
+                "6: error: idle: expected a value, got nothing",
+                " 1 | idle=",
+                "   |      ^",
+                HINT + "give it a value, or leave the key out",
+            ],
+        ),
+    ],
+)
+def test_a_mistake_in_a_limit_is_pointed_at(texts: list[str], message: list[str]) -> None:
+    with pytest.raises(PolicyError) as caught:
+        load_limits(texts)
+    assert str(caught.value) == "--limit:1:" + "\n".join(message)

@@ -16,11 +16,12 @@ from bustedwall.cli.exits import Exit
 from bustedwall.cli.serving import Options, serve
 from bustedwall.kernel.abilities import find_out
 from bustedwall.policy.address import Address
-from bustedwall.policy.load import Config, ProxySetup, load_config, load_typed
+from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import SEEDS, OnMissing
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.proxy_protocol import ProxyProtocol
+from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.proxy_header import Version
 from bustedwall.terms.units import duration
 
@@ -84,6 +85,7 @@ ADDRESS = _Address()
     type=click.Choice(OnMissing, case_sensitive=False),
     help="What becomes of steps that this machine cannot do.",
 )
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="One of the limits, as in orphan=5s.")
 @click.option("--journal", type=click.Path(path_type=Path), help="Append every fact to this file, as JSON Lines.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write this file once all proxies listen.")
 @click.option(
@@ -107,6 +109,7 @@ def run(
     seed: int | None,
     time_scale: float | None,
     on_missing: OnMissing | None,
+    limits: tuple[str, ...],
     journal: Path | None,
     ready_file: Path | None,
     drain: float,
@@ -132,17 +135,20 @@ def run(
     if when is not None and not faults:
         raise click.UsageError("--when says at which moment the --fault is done; there is no --fault")
     try:
+        own = load_limits(limits)
         if config is not None:
             if policies or faults or hears or tells:
                 typed = "--policy, --fault, --proxy-protocol-in and -out"
                 raise click.UsageError(f"{typed} go with --listen and --upstream; a CONFIG names its own")
-            setup = load_config(config, find_out().missing(), time_scale=time_scale, on_missing=on_missing)
+            setup = load_config(config, find_out().missing(), time_scale=time_scale, on_missing=on_missing, limits=own)
         elif listen is None or upstream is None:
             raise click.UsageError("--listen and --upstream go together")
         else:
             terms = Terms(time_scale or 1.0, find_out().missing(), on_missing or OnMissing.FAIL)
             found = load_typed(policies, faults, when, terms)
-            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, ProxyProtocol(hears, tells))
+            allowed = own.over(DEFAULT_LIMITS)
+            spoken = ProxyProtocol(hears, tells)
+            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed)
             setup = Config(terms.time_scale, None, (proxy,))
     except PolicyError as error:
         click.echo(str(error), err=True)

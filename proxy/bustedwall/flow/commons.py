@@ -5,16 +5,18 @@ from __future__ import annotations
 from bustedwall.faults.fault import Shared
 from bustedwall.policy.rules import Rule
 from bustedwall.terms.dice import Dice
+from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 
 
 class Commons:
     """Handed to every flow of a proxy."""
 
-    __slots__ = ("_fired", "_shared", "dice")
+    __slots__ = ("_fired", "_shared", "dice", "limits")
 
-    def __init__(self, dice: Dice) -> None:
+    def __init__(self, dice: Dice, limits: Limits = DEFAULT_LIMITS) -> None:
         self.dice = dice
         """The proxy's; each rule, flow and firing has a place of its own below."""
+        self.limits = limits
         self._fired: dict[str, int] = {}
         self._shared: dict[tuple[str, int], Shared] = {}
 

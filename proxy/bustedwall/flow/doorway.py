@@ -12,7 +12,7 @@ from math import inf
 from bustedwall.faults.fault import Damage
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.out import Out
-from bustedwall.flow.run import Arming, Run
+from bustedwall.flow.run import Run, armed
 from bustedwall.flow.script import Scripts
 from bustedwall.policy.rules import Arm, FlowMoment, Rule
 from bustedwall.terms.commands import Command
@@ -87,7 +87,7 @@ class Doorway:
                 self._commons.dice.at(rule.name, "door", run.firing, index), self._commons.shared(rule, index)
             )
             self._out.note(FaultArmed(rule.name, str(step.fault)))
-            run.armed.append(Arming(step.fault, damage, None if step.span is None else now + step.span))
+            run.armed.append(armed(step, damage, now, self._commons.limits.fault))
 
     def taken_back(self, damages: Sequence[Damage], now: float) -> None:
         """Nothing is left to do: the door is what is still armed."""

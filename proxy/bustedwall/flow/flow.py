@@ -28,7 +28,7 @@ from bustedwall.flow.moments import Moments
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.flow.out import Out
 from bustedwall.flow.rulebook import Rulebook
-from bustedwall.flow.run import Arming, Run
+from bustedwall.flow.run import Run, armed
 from bustedwall.flow.script import Scripts
 from bustedwall.flow.waiter import Waiter
 from bustedwall.policy.rules import Arm, AtAccept, AtEof, AtOpen, FlowMoment, Rule
@@ -60,7 +60,7 @@ class Flow:
         self._commons = commons
         self._number = number
         self._out = Out()
-        self._legs = Legs(self._out)
+        self._legs = Legs(self._out, commons.limits.orphan)
         self._directions = {leg: Direction(leg) for leg in LEGS}
         self._moments = Moments(self._directions, self._legs, self._out, began)
         self._scripts = Scripts(self, self._out)
@@ -301,7 +301,7 @@ class Flow:
             return
         self._out.note(FaultArmed(rule.name, fault))
         if damage.lasts:
-            run.armed.append(Arming(step.fault, damage, None if step.span is None else now + step.span))
+            run.armed.append(armed(step, damage, now, self._commons.limits.fault))
             self._endings.settle_losses(now)
         for source, stage in damage.stages.items():
             self._directions[source].enter(stage, now)

@@ -10,12 +10,12 @@ from bustedwall.flow.run import Arming
 from bustedwall.policy.rules import Rule
 from bustedwall.terms.commands import Close, Reset, SetLoss, Vanish
 from bustedwall.terms.endings import How
-from bustedwall.terms.facts import LegClosed, ResetSent
+from bustedwall.terms.facts import LegClosed, LimitReached, ResetSent
 from bustedwall.terms.leg import LEGS, Leg
+from bustedwall.terms.limits import Limit
 from bustedwall.terms.losses import NO_LOSS, Losses, Way
 
-ORPHAN_LIMIT = 30.0
-"""Seconds that a leg is kept after a fault has ended the other one, or both have finished and a loss is in force."""
+_ORPHAN = "limits.orphan"
 
 # Shared by all flows to which nothing has happened: a dict is 230 bytes, and most flows are idle.
 _ALL_OPEN: Mapping[Leg, LegState] = dict.fromkeys(LEGS, LegState.OPEN)
@@ -26,10 +26,12 @@ _NOBODY: Mapping[Leg, str] = {}
 class Legs:
     """Two lifecycles, and what follows from them together."""
 
-    __slots__ = ("_losses", "_out", "_unread", "discarded", "lifted", "opened", "orphan", "over", "states")
+    __slots__ = ("_keep", "_losses", "_out", "_unread", "discarded", "lifted", "opened", "orphan", "over", "states")
 
-    def __init__(self, out: Out) -> None:
+    def __init__(self, out: Out, keep: float) -> None:
+        """`keep` is for how many seconds what is left of a flow is kept."""
         self._out = out
+        self._keep = keep
         self.states = _ALL_OPEN
         self.opened = False
         """The server leg exists."""
@@ -82,7 +84,7 @@ class Legs:
             self._out.note(LegClosed(leg, how, cause))
         self.move(leg, Move.END, now)
         if not self.final(leg.other) or (how is How.CLOSE_UNREAD and self.orphan is None):
-            self.orphan = now + ORPHAN_LIMIT
+            self.orphan = now + self._keep
 
     def closed_unread(self, leg: Leg, now: float) -> None:
         """Take note that a leg no longer waits for something to leave unread."""
@@ -96,12 +98,13 @@ class Legs:
         self.orphan = None
         if not self.opened and not self.ended(Leg.SERVER):
             return
+        self._out.note(LimitReached(Limit.ORPHAN, self._keep))
         for leg in LEGS:
             if not self.moot(leg):
-                self.end(leg, How.RESET, "orphan limit", now)
+                self.end(leg, How.RESET, _ORPHAN, now)
             elif leg in self._unread:
-                self._out.do(Reset(leg, "orphan limit"))  # does nothing if the leg has had its bytes, and is gone
-                self._out.note(ResetSent(leg, "orphan limit"))
+                self._out.do(Reset(leg, _ORPHAN))  # does nothing if the leg has had its bytes, and is gone
+                self._out.note(ResetSent(leg, _ORPHAN))
         self.orphan = None
         self.over = True
 
@@ -129,4 +132,4 @@ class Legs:
             losing = any(self._losses[leg] for leg in LEGS if self.states[leg] is LegState.DONE)
             self.over = not losing and not self._unread
             if not self.over and self.orphan is None:
-                self.orphan = now + ORPHAN_LIMIT
+                self.orphan = now + self._keep

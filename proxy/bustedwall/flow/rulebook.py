@@ -11,7 +11,7 @@ from bustedwall.flow.out import Out
 from bustedwall.flow.script import Scripts
 from bustedwall.flow.waiter import Waiter
 from bustedwall.policy.rules import Rule
-from bustedwall.terms.facts import RuleFired, RuleSpared
+from bustedwall.terms.facts import LimitReached, RuleFired, RuleSpared
 from bustedwall.terms.leg import Leg
 
 _NONE: Mapping[str, tuple[int, int]] = {}
@@ -90,6 +90,8 @@ class Rulebook:
             self._moments.again(waiter)  # before its steps: they may take out what it would look at next
         if fires:
             client, server = self._directions[Leg.CLIENT].passed, self._directions[Leg.SERVER].passed
+            if rule.limit is not None:
+                self._out.note(LimitReached(rule.limit, self._commons.limits.value(rule.limit)))
             self._out.note(RuleFired(rule.name, comings, client, server, draw))
             self._scripts.start(rule, comings, now)
         else:

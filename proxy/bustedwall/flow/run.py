@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bustedwall.faults.fault import Damage, Fault
-from bustedwall.policy.rules import FlowMoment, Rule
+from bustedwall.policy.rules import Arm, FlowMoment, Rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,8 +14,17 @@ class Arming:
 
     fault: Fault
     damage: Damage
-    until: float | None
+    until: float
     """When the fault ends by itself."""
+    limit: float | None = None
+    """The limit of a fault's life, where that ends it; None: it is its own time."""
+
+
+def armed(step: Arm, damage: Damage, now: float, most: float) -> Arming:
+    """Return damage that is in force from now on, `most` seconds at most."""
+    if step.span is None or step.span > most:
+        return Arming(step.fault, damage, now + most, most)
+    return Arming(step.fault, damage, now + step.span)
 
 
 class Run:
@@ -45,6 +54,6 @@ class Run:
         """Return when the script goes on or a fault of it ends, or None."""
         earliest = self.until
         for arming in self.armed:
-            if arming.until is not None and (earliest is None or arming.until < earliest):
+            if earliest is None or arming.until < earliest:
                 earliest = arming.until
         return earliest

@@ -13,7 +13,8 @@ from bustedwall.faults.fault import Damage
 from bustedwall.flow.out import Out
 from bustedwall.flow.run import Arming, Run
 from bustedwall.policy.rules import Arm, FlowMoment, Heal, Rule, Wait
-from bustedwall.terms.facts import FaultEnded
+from bustedwall.terms.facts import FaultEnded, LimitReached
+from bustedwall.terms.limits import Limit
 
 
 class Performer(Protocol):
@@ -83,7 +84,7 @@ class Scripts:
 
     def live_through(self, due: float) -> None:
         """End the faults and go on with the scripts that are due."""
-        ended = [(run, a) for run in self.runs for a in run.armed if a.until is not None and a.until <= due]
+        ended = [(run, arming) for run in self.runs for arming in run.armed if arming.until <= due]
         self._take_back(ended, "its time is over", due)
         for run in tuple(self.runs):
             if run.until is not None and run.until <= due:
@@ -108,6 +109,8 @@ class Scripts:
         """Undo together: all losses are lifted before any held byte goes out."""
         for run, arming in armed:
             run.armed.remove(arming)
+            if arming.limit is not None and arming.until <= now:
+                self._out.note(LimitReached(Limit.FAULT, arming.limit))
             self._out.note(FaultEnded(run.rule.name, str(arming.fault), why))
             self._retire(run)
         if armed:

@@ -13,19 +13,22 @@ from bustedwall.flow.commons import Commons
 from bustedwall.flow.doorway import Doorway
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableCommand, TableEvent, TellRules
+from bustedwall.policy.limits import own_rules
 from bustedwall.policy.rules import ALL_FLOWS, Age, AtApplied, AtPolicyAge, AtRepeat, AtSignal, Match, Rule
 from bustedwall.terms.commands import Note
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import OPEN_DOOR
 from bustedwall.terms.facts import Fact, ShareDrawn
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 
 
 class FlowTable:
     """Numbers a proxy's flows and gives each the logic that its rules ask for."""
 
-    def __init__(self, dice: Dice) -> None:
-        self._commons = Commons(dice)
+    def __init__(self, dice: Dice, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._commons = Commons(dice, limits)
+        self._own = own_rules(limits)
         self._doorway = Doorway(self._commons)
         self._door = OPEN_DOOR
         self._rules: tuple[Rule, ...] = ()
@@ -96,7 +99,7 @@ class FlowTable:
             self._live_through(due, out)
         match event:
             case RulesChanged(rules):
-                self._change(rules, now, out)
+                self._change((*rules, *self._own), now, out)
             case Signalled(name):
                 self._call([rule for rule in self._rules if rule.when == AtSignal(name)], now, out)
         self._settle_door(out)

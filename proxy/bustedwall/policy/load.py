@@ -11,6 +11,7 @@ from bustedwall.policy import template, typed
 from bustedwall.policy.address import Address
 from bustedwall.policy.check import check
 from bustedwall.policy.kind import Kind, expect, kind_of
+from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
 from bustedwall.policy.missing import AS_WRITTEN, Terms
 from bustedwall.policy.model import ConfigFile, OnMissing, PolicyFile
 from bustedwall.policy.parse import parse
@@ -23,6 +24,7 @@ from bustedwall.policy.source import Path as At
 from bustedwall.policy.together import clashes
 from bustedwall.policy.use import Use, read_entry, read_text
 from bustedwall.terms.facts import StepUnmet
+from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 from bustedwall.terms.needs import NOTHING, Needs
 
 
@@ -37,6 +39,7 @@ class ProxySetup:
     notices: tuple[StepUnmet, ...] = ()
     """Which steps are not done as they were written, because this machine cannot."""
     proxy_protocol: ProxyProtocol = SILENT
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,16 @@ def load_config(
     *,
     time_scale: float | None = None,
     on_missing: OnMissing | None = None,
+    limits: WrittenLimits = NO_LIMITS,
 ) -> Config:
     """Load a config file and all policies that it uses; raises PolicyError with every problem.
 
-    `missing` is what this machine's kernel cannot do. `time_scale` and `on_missing` go before those
-    of the file.
+    `missing` is what this machine's kernel cannot do. `time_scale`, `on_missing` and `limits` go
+    before those of the file.
     """
     document = parse(read_file(path), str(path))
     expect(Kind.CONFIG, document)
-    return config_of(document, path.parent, missing, time_scale=time_scale, on_missing=on_missing)
+    return config_of(document, path.parent, missing, time_scale=time_scale, on_missing=on_missing, limits=limits)
 
 
 def config_of(
@@ -75,6 +79,7 @@ def config_of(
     *,
     time_scale: float | None = None,
     on_missing: OnMissing | None = None,
+    limits: WrittenLimits = NO_LIMITS,
 ) -> Config:
     """As `load_config`, from a document; its relative policy paths start at the folder."""
     file, found = check(ConfigFile, document)
@@ -93,6 +98,8 @@ def config_of(
     problems += loader.problems
     if file is None or problems:
         raise PolicyError(problems)
+    of_config = file.limits.over(DEFAULT_LIMITS)
+    of_proxies = [limits.over(proxy.limits.over(of_config)) for proxy in file.proxies]
     return Config(
         time_scale=terms.time_scale,
         journal=Path(file.journal) if file.journal else None,
@@ -104,8 +111,9 @@ def config_of(
                 found.rules,
                 found.notices,
                 proxy.proxy_protocol.settings() if proxy.proxy_protocol else SILENT,
+                own_limits,
             )
-            for proxy, found in zip(file.proxies, own, strict=True)
+            for proxy, found, own_limits in zip(file.proxies, own, of_proxies, strict=True)
         ),
         seed=file.seed,
     )
@@ -130,6 +138,14 @@ def load_typed(
     found = loader.proxy(uses)
     if loader.problems:
         raise PolicyError(loader.problems)
+    return found
+
+
+def load_limits(texts: Sequence[str]) -> WrittenLimits:
+    """Return the limits that a command line sets, each of `texts` is `NAME=VALUE`; raises PolicyError."""
+    found, problems = check(WrittenLimits, typed.limits(texts))
+    if found is None:
+        raise PolicyError(problems)
     return found
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.address import Address
+from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
 from bustedwall.policy.matching import Ordinal, WrittenMatch
 from bustedwall.policy.moments import WrittenTrigger
 from bustedwall.policy.proxy_protocol import WrittenProxyProtocol
@@ -177,6 +178,8 @@ class WrittenProxy(_Strict):
     """Headers that tell whose connection this is: `in` from the client, `out` to the upstream."""
     policies: list[Annotated[object, WithJsonSchema({MARK: "use"})]] = []
     """Policies of the library or of `define`, files such as `./mine.yaml`, or either with values for its parameters."""
+    limits: WrittenLimits = NO_LIMITS
+    """Limits of this proxy, where it has its own."""
 
 
 class OnMissing(Enum):
@@ -205,5 +208,7 @@ class ConfigFile(_Strict):
     """What becomes of a step that this machine's kernel cannot do: `fail`, `approximate` or `skip`."""
     define: list[Annotated[object, WithJsonSchema({MARK: "policy"})]] = []
     """Policies written here, each of the same shape as a policy file; found before those of the library."""
+    limits: WrittenLimits = NO_LIMITS
+    """What the proxies themselves may use and keep."""
     proxies: Annotated[list[WrittenProxy], Field(min_length=1)]
     """Each with its own door, upstream and policies."""

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from bustedwall.faults.fault import Fault
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.limits import Limit
 
 # ---- moments of a flow
 
@@ -192,6 +193,8 @@ class Rule:
     """How often it may fire over all flows."""
     probability: float = 1.0
     """0 to 1, drawn for each firing; a firing that is spared does not count."""
+    limit: Limit | None = None
+    """The limit of the proxy's own that it enforces; None: a user wrote it."""
 
     @property
     def of_policy(self) -> bool:

@@ -39,6 +39,27 @@ def policy(faults: Sequence[str], when: str | None) -> Document:
     return Document(first.source, whole, {(): first, **reader.places})
 
 
+def limits(texts: Sequence[str]) -> Document:
+    """Return the limits that `NAME=VALUE` means, each of `texts` one; raises PolicyError."""
+    values: dict[str, object] = {}
+    places: dict[Path, Place] = {}
+    problems: list[Problem] = []
+    for text in texts:
+        source = Source("--limit", (text,))
+        name, equals, value = text.partition("=")
+        place = Place(source, (name,), _columns(len(name) + 1, len(text)), _columns(0, len(name)))
+        places.setdefault((), Place(source, (), _columns(0, len(text))))
+        if not equals or not name:
+            whole = Place(source, (), _columns(0, len(text)))
+            problems.append(whole.problem("expected NAME=VALUE, as in 'orphan=30s'"))
+        elif name in values:
+            problems.append(place.problem(f"'{name}' is given twice", at_key=True))
+        values[name], places[name,] = plain(value), place
+    if problems:
+        raise PolicyError(problems)
+    return Document(places[()].source if places else Source("--limit", ("",)), values, places)
+
+
 class _Reader:
     """Reads several texts into one document; problems are kept."""
 

@@ -73,7 +73,7 @@ class Proxy(Service):
         self._flows: set[TcpFlow] = set()
         self._reception = Reception(plane.poller, plane.alarm, self._admit, partial(self.record, None))
         self._drain: Drain | None = None
-        self.table = FlowTable(dice)
+        self.table = FlowTable(dice, setup.limits)
         self._ruling = Ruling(self.table, plane.alarm, self._flows, self._set_door, partial(self.record, None))
 
     @property

@@ -25,7 +25,7 @@ class Other(Enum):
     """What becomes of the other leg once one has ended."""
 
     KEEP = "keep"
-    """It goes on alone: what it sends is read and thrown away, until the orphan limit."""
+    """It goes on alone: what it sends is read and thrown away, until `limits.orphan`."""
     CLOSE = "close"
     """Closed, by FIN."""
     RESET = "reset"

@@ -18,6 +18,7 @@ from bustedwall.terms.facts.flow import (
     PeerFinished,
     PeerLost,
 )
+from bustedwall.terms.facts.limit import LimitReached
 from bustedwall.terms.facts.loss import LossEvidence, LossSet, WriteLost
 from bustedwall.terms.facts.process import DrainBegan, DrainEnded
 from bustedwall.terms.facts.rule import (
@@ -42,6 +43,7 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "AcceptPaused",
     "ProxyHeaderRefused",
     "DoorSet",
+    "LimitReached",
     "FlowAccepted",
     "AddressFailed",
     "FlowOpened",

@@ -149,12 +149,13 @@ def seeds(journal: Path) -> list[int]:
 def test_a_seed_that_is_not_given_is_drawn_told_and_recorded(tmp_path: Path) -> None:
     journal, ready = tmp_path / "run.jsonl", tmp_path / "ready"
     door = ("--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1")
-    with running(*door, "--journal", str(journal), "--ready-file", str(ready)) as (process, _):
+    options = ("--journal", str(journal), "--ready-file", str(ready), "--log", "text")
+    with running(*door, *options) as (process, _):
         process.terminate()
         _, log = process.communicate(timeout=10)
 
     (seed,) = seeds(journal)
-    assert log == f"seed {seed}\n"
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d\.\d\d\d - run-started seed={seed}\n", log)
     assert json.loads(ready.read_text())["seed"] == seed
 
 

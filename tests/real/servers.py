@@ -206,11 +206,11 @@ class Wall:
         return [words[2] for words in map(str.split, whole.splitlines()) if len(words) > 2]
 
 
-def met(proxy: Wall) -> None:
-    """Wait until a rule of the proxy's policy has fired: a client may end a moment before that is told."""
+def met(proxy: Wall, times: int = 1) -> None:
+    """Wait until rules of the proxy's policy have fired: a client may end a moment before that is told."""
     deadline = time.monotonic() + HANG
-    while "rule-fired" not in proxy.facts():
-        assert time.monotonic() < deadline, "no rule has fired"
+    while proxy.facts().count("rule-fired") < times:
+        assert time.monotonic() < deadline, "no rule has fired, or not as often"
         time.sleep(0.01)  # between two looks, not instead of one
 
 
@@ -219,7 +219,7 @@ def wall(folder: Path, upstream: int, policy: str | None, *options: str) -> Iter
     """Run bustedwall before a port; it must not show an error of its own."""
     log = folder / "bustedwall.log"
     command = [sys.executable, "-m", "bustedwall", "run", "--listen", f"{HOST}:0", "--upstream", f"{HOST}:{upstream}"]
-    command += ["--drain", "0s", *options]
+    command += ["--drain", "0s", "--log", "text", *options]
     with running([*command, *(["--policy", policy] if policy else [])], log) as process:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], HANG)

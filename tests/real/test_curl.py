@@ -122,4 +122,5 @@ def test_curl_repeats_a_request_by_itself_where_a_connection_that_it_kept_is_res
 
     assert (outcome.ends, outcome.says) == ("exit 0", "")
     assert [line.split()[2] for line in sizes] in (["1", "1"], ["1", "0"])  # curl 7.88 counts the first attempt only
+    met(proxy, times=2)
     assert proxy.facts().count("rule-fired") == 2

@@ -72,4 +72,5 @@ def test_redis_py_meets_the_policy_again_with_each_retry(redis_py: ModuleType, s
     with client(redis_py, proxy.port, retries=3) as redis, pytest.raises(redis_py.ConnectionError):
         redis.get("value")
 
+    met(proxy, times=4)
     assert proxy.facts().count("rule-fired") == 4

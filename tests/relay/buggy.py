@@ -8,13 +8,12 @@ from pathlib import Path
 
 from twisted.internet import reactor
 
-from bustedwall.cli.serving import log_to_stderr
+from bustedwall.cli.recording import Recording
 from bustedwall.faults.fault import Damage, Fault, Shared, Stage
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Arm, AtOpen, Rule
-from bustedwall.record.journal import Journal
-from bustedwall.record.stream import Stream
+from bustedwall.record.form import Form
 from bustedwall.relay.wall import Wall
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.items import Bytes, Item
@@ -52,14 +51,16 @@ class BuggyFault(Fault):
 
 
 def main(upstream: str, journal: str) -> None:
-    log_to_stderr()
     rules = (Rule("buggy/rule", AtOpen(), (Arm(BuggyFault()),)),)
     setup = ProxySetup("buggy", Address("127.0.0.1", 0), Address.parse(upstream), rules)
-    wall = Wall(reactor, [setup], Stream([Journal(Path(journal))]).record, seed=0, verbose=True)
+    recording = Recording(reactor, Path(journal), Form.TEXT)
+    recording.begin()
+    wall = Wall(reactor, [setup], recording.record, seed=0, verbose=True)
     wall.startService()
     print(f"listening buggy {wall.proxies[0].address}", flush=True)  # noqa: T201
     reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
     reactor.run()
+    recording.close()
 
 
 if __name__ == "__main__":

@@ -44,9 +44,8 @@ def test_after_a_fin_the_other_direction_goes_on(connect: Connect, version: int,
         assert read_exactly(one, len(message)) == message
     two.close()
     assert recv(one) == "EOF"
-    told = [fact["leg"] for fact in talk.facts() if fact["fact"] == "peer-finished"]
-    assert told[0] == first
     assert talk.wait("flow-closed")["discarded"] == 0
+    assert talk.wait("peer-finished")["leg"] == first
 
 
 def test_a_whole_close_arrives_as_a_fin_and_what_comes_later_meets_a_rst(
@@ -140,8 +139,8 @@ def test_a_rst_after_a_fin_gives_end_of_file_and_epipe(connect: Connect, version
     assert hung_up(two)
     assert recv(two) == "EOF"
     assert send(two, b"x") == "EPIPE"
-    lost = [(fact["leg"], fact["error"]) for fact in talk.facts() if fact["fact"] == "peer-lost"]
-    assert lost == [(first, "EPIPE")]
+    lost = talk.wait("peer-lost")
+    assert (lost["leg"], lost["error"]) == (first, "EPIPE")
 
 
 def test_a_rst_that_crosses_bytes_to_its_sender_still_arrives(connect: Connect, version: int, first: str) -> None:

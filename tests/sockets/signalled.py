@@ -12,19 +12,17 @@ from pathlib import Path
 
 from twisted.internet import reactor
 
-from bustedwall.cli.serving import log_to_stderr
+from bustedwall.cli.recording import Recording
 from bustedwall.policy.load import load_config
-from bustedwall.record.journal import Journal
-from bustedwall.record.stream import Stream
+from bustedwall.record.form import Form
 from bustedwall.relay.wall import Wall
 
 
 def main(path: str) -> None:
-    log_to_stderr()
     config = load_config(Path(path))
-    assert config.journal is not None
-    journal = Journal(config.journal)
-    wall = Wall(reactor, config.proxies, Stream([journal]).record, seed=0, verbose=True)
+    recording = Recording(reactor, config.journal, Form.TEXT)
+    recording.begin()
+    wall = Wall(reactor, config.proxies, recording.record, seed=0, verbose=True)
     wall.startService()
     ruled = True
 
@@ -48,7 +46,7 @@ def main(path: str) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
     reactor.callWhenRunning(announce)
     reactor.run()
-    journal.close()
+    recording.close()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import click
 from click.exceptions import NoSuchCommand
 
 import bustedwall
+from bustedwall.cli.standard import keep_open
 
 
 class _Commands(click.Group):
@@ -62,3 +63,4 @@ def main() -> None:
         --policy reset-mid-response                          put it before your server
     bustedwall run configs/demo.yaml                         several proxies, from a file
     """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
+    keep_open()

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from bustedwall.cli.exits import Exit
 from bustedwall.cli.serving import Options, serve
+from bustedwall.cli.standard import is_terminal, say
 from bustedwall.kernel.abilities import find_out
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
@@ -21,6 +22,7 @@ from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import SEEDS, OnMissing
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.proxy_protocol import ProxyProtocol
+from bustedwall.record.form import Form
 from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.proxy_header import Version
 from bustedwall.terms.units import duration
@@ -95,6 +97,13 @@ ADDRESS = _Address()
     show_default=True,
     help="How long open flows may go on after SIGTERM or SIGINT; 0s ends them at once.",
 )
+@click.option(
+    "--log",
+    type=click.Choice(["auto", *(form.value for form in Form)]),
+    default="auto",
+    show_default=True,
+    help="How stderr is written; auto: text on a terminal, lines of JSON elsewhere.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show also what every flow does.")
 @click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
 def run(
@@ -113,6 +122,7 @@ def run(
     journal: Path | None,
     ready_file: Path | None,
     drain: float,
+    log: str,
     *,
     hears: bool,
     verbose: bool,
@@ -151,7 +161,7 @@ def run(
             proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed)
             setup = Config(terms.time_scale, None, (proxy,))
     except PolicyError as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         lacking = any(problem.privilege for problem in error.problems)
         sys.exit(Exit.MISSING_PRIVILEGE if lacking else Exit.FINDING)
     setup = replace(
@@ -159,4 +169,5 @@ def run(
         journal=journal or setup.journal,
         seed=next(known for known in (seed, setup.seed, secrets.randbelow(SEEDS)) if known is not None),
     )
-    sys.exit(serve(setup, Options(drain, ready_file, verbose=verbose, quiet=quiet)))
+    form = (Form.TEXT if is_terminal(sys.stderr) else Form.JSON) if log == "auto" else Form(log)
+    sys.exit(serve(setup, Options(drain, form, ready_file, verbose=verbose, quiet=quiet)))

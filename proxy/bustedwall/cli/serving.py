@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
-import click
-
 from bustedwall.cli.exits import Exit
+from bustedwall.cli.standard import say
 from bustedwall.policy.load import Config
+from bustedwall.record.form import Form
 from bustedwall.terms.facts import Fact, RunStarted
 
 if TYPE_CHECKING:
+    from bustedwall.cli.recording import Recording
     from bustedwall.relay.poller import Reactor
     from bustedwall.relay.wall import Wall
 
@@ -28,6 +29,8 @@ class Options:
 
     drain: float
     """Seconds for which open flows may go on when the process is to end."""
+    form: Form
+    """How stderr is written."""
     ready_file: Path | None = None
     verbose: bool = False
     quiet: bool = False
@@ -37,53 +40,41 @@ def serve(setup: Config, options: Options) -> Exit:
     """Run the proxies until a signal ends them; `setup` has a seed."""
     from twisted.internet import reactor  # noqa: PLC0415 (importing it chooses the reactor of the process)
 
-    from bustedwall.cli.signals import Signals  # noqa: PLC0415 (late, for a quick --help)
-    from bustedwall.record.journal import Journal  # noqa: PLC0415
-    from bustedwall.record.log import TextLog  # noqa: PLC0415
-    from bustedwall.record.stream import Reader, Stream  # noqa: PLC0415
+    from bustedwall.cli.recording import Recording  # noqa: PLC0415 (late, for a quick --help)
+    from bustedwall.cli.signals import Signals  # noqa: PLC0415
     from bustedwall.relay.wall import CannotListenError, Wall  # noqa: PLC0415
 
-    log_to_stderr()
     data_plane = cast("Reactor", reactor)  # the module stands in for the reactor that it installed
     signals = Signals(data_plane)
-    readers: list[Reader] = [] if options.quiet else [TextLog(sys.stderr, daily=options.verbose)]
-    journal = None
     try:
-        if setup.journal is not None:
-            journal = Journal(setup.journal)
-            readers.append(journal)
-        record = Stream(readers).record
-        assert setup.seed is not None
-        _record_start(record, setup, setup.seed)
-        wall = Wall(
-            data_plane,
-            setup.proxies,
-            record,
-            seed=setup.seed,
-            verbose=options.verbose or journal is not None,
-        )
-        run = _Run(wall, setup.seed, options)
-        signals.on_end(run.drain, wall.end_flows)
-        wall.startService()
-    except CannotListenError as error:
-        _cannot_start(str(error))
+        recording = Recording(data_plane, setup.journal, options.form, verbose=options.verbose, quiet=options.quiet)
     except OSError as error:
         _cannot_start(_about_file(error))
+    assert setup.seed is not None
+    _record_start(recording.record, setup, setup.seed)
+    wall = Wall(data_plane, setup.proxies, recording.record, seed=setup.seed, verbose=recording.verbose)
+    run = _Run(wall, recording, setup.seed, options)
+    signals.on_end(run.drain, wall.end_flows)
+    try:
+        wall.startService()
+    except CannotListenError as error:
+        recording.close()
+        _cannot_start(str(error))
     reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
     reactor.callWhenRunning(run.announce)
     gc.freeze()  # what is loaded by now stays; the collector need not look at it again
     reactor.run(installSignalHandlers=False)  # type: ignore[call-arg]  # all reactors take it, their interface does not
-    if journal is not None:
-        journal.close()
+    recording.close()
     return run.exit
 
 
 class _Run:
     """What the process does between its start and its end."""
 
-    def __init__(self, wall: Wall, seed: int, options: Options) -> None:
+    def __init__(self, wall: Wall, recording: Recording, seed: int, options: Options) -> None:
         self.exit = Exit.OK
         self._wall = wall
+        self._recording = recording
         self._seed = seed
         self._options = options
         self._ending = False
@@ -96,14 +87,13 @@ class _Run:
             try:
                 _write_whole(self._options.ready_file, json.dumps(told) + "\n")
             except OSError as error:
-                click.echo(f"bustedwall: {_about_file(error)}", err=True)
+                say(f"bustedwall: {_about_file(error)}", err=True)
                 self.exit = Exit.CANNOT_START
                 self._stop()
                 return
-        if not self._options.quiet:
-            click.echo(f"seed {self._seed}", err=True)
+        self._recording.begin()
         for name, address in addresses.items():
-            click.echo(f"listening {name} {address}")
+            say(f"listening {name} {address}")
 
     def drain(self) -> None:
         """Shut all doors, and end when the last flow has ended, or may go on no longer."""
@@ -136,20 +126,5 @@ def _about_file(error: OSError) -> str:
 
 
 def _cannot_start(why: str) -> NoReturn:
-    click.echo(f"bustedwall: {why}", err=True)
+    say(f"bustedwall: {why}", err=True)
     sys.exit(Exit.CANNOT_START)
-
-
-def log_to_stderr() -> None:
-    """Show warnings and failures, ours and Twisted's."""
-    from twisted.logger import (  # noqa: PLC0415 (late, for a quick --help)
-        FilteringLogObserver,
-        LogLevel,
-        LogLevelFilterPredicate,
-        globalLogBeginner,
-        textFileLogObserver,
-    )
-
-    warnings = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
-    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [warnings])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)

@@ -31,7 +31,7 @@ from bustedwall.terms.facts.rule import (
     StepMoot,
     TextHidden,
 )
-from bustedwall.terms.facts.run import RunStarted, StepUnmet
+from bustedwall.terms.facts.run import FactsDropped, JournalTroubled, RunStarted, StepUnmet
 
 __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "Fact",
@@ -39,6 +39,8 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "StepUnmet",
     "DrainBegan",
     "DrainEnded",
+    "JournalTroubled",
+    "FactsDropped",
     "ProxyListening",
     "AcceptPaused",
     "ProxyHeaderRefused",

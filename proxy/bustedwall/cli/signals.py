@@ -39,8 +39,9 @@ class Signals:
         def end(number: int, _: object) -> None:
             if self._asked >= _PATIENCE:
                 os._exit(128 + number)  # as a shell tells a death by signal; the reactor hangs, so no way but this
-            self._reactor.callFromThread(acts[self._asked])
-            self._asked += 1
+            act = acts[self._asked]
+            self._asked += 1  # before it is told: the next signal may come meanwhile
+            self._reactor.callFromThread(act)
 
         for number in _ENDS:
             signal.signal(number, end)

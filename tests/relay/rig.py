@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,23 +51,20 @@ class Wall:
         self._journal = folder / "journal.jsonl"
         self._journal_at = 0
         self._facts: list[Fact] = []
+        self._said = b""
         self._errors = folder / "stderr"
-        config = folder / "config.yaml"
-        proxies = [
-            {"name": d.name, "listen": d.listen, "upstream": d.upstream, "policies": list(d.policies), **d.more}
-            for d in doors
-        ]
-        config.write_text(json.dumps({"version": 1, "journal": str(self._journal), "proxies": proxies}))
+        self.config = folder / "config.yaml"
+        self.configure(doors)
         with self._errors.open("wb") as errors:
             self._child = subprocess.Popen(
-                program or [sys.executable, "-m", "bustedwall", "run", str(config), "--drain", "0s", *options],
+                program or [sys.executable, "-m", "bustedwall", "run", str(self.config), "--drain", "0s", *options],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 stdin=subprocess.DEVNULL,
             )
         self.pid = self._child.pid
         try:
-            self.lines = self._read_lines(len(doors))
+            self.lines = self.more_lines(len(doors))
         except BaseException:
             self._child.kill()
             self.wait()
@@ -78,15 +75,30 @@ class Wall:
             host, _, port = address.rpartition(":")
             self.addresses[name] = (host.strip("[]"), int(port))
 
-    def _read_lines(self, count: int) -> list[str]:
+    def configure(self, doors: Sequence[Door], **keys: object) -> None:
+        """Write the config; who wants it read again sends SIGHUP."""
+        proxies = [
+            {"name": d.name, "listen": d.listen, "upstream": d.upstream, "policies": list(d.policies), **d.more}
+            for d in doors
+        ]
+        config = {"version": 1, "journal": str(self._journal), "proxies": proxies} | keys
+        self.config.write_text(json.dumps(config))
+
+    def fact(self, name: str, count: int = 1) -> Fact:
+        """Return the fact of this name, the last of so many, as soon as it is recorded."""
+        return told_by(self.facts, name, count)
+
+    def more_lines(self, count: int) -> list[str]:
+        """Return the next lines that it says on stdout."""
         assert self._child.stdout is not None
-        fd, text, deadline = self._child.stdout.fileno(), b"", time.monotonic() + 3 * HANG
-        while text.count(b"\n") < count:
+        fd, deadline = self._child.stdout.fileno(), time.monotonic() + 3 * HANG
+        while self._said.count(b"\n") < count:
             ready, _, _ = select.select([fd], [], [], max(0.0, deadline - time.monotonic()))
             data = os.read(fd, 65536) if ready else b""
-            assert data, f"bustedwall does not listen: {text!r} {self.errors()}"
-            text += data
-        return text.decode().splitlines()
+            assert data, f"bustedwall says no more: {self._said!r} {self.errors()}"
+            self._said += data
+        *lines, self._said = self._said.split(b"\n", count)
+        return [line.decode() for line in lines]
 
     def errors(self) -> str:
         """Return what it has said on stderr."""
@@ -170,17 +182,22 @@ class Talk:
 
     def wait(self, name: str, count: int = 1) -> Fact:
         """Return the fact of this name, the last of so many, as soon as it is recorded."""
-
-        def found() -> list[Fact]:
-            named = [fact for fact in self.facts() if fact["fact"] == name]
-            return named if len(named) >= count else []
-
-        return until(found, f"{count} times the fact {name}")[count - 1]
+        return told_by(self.facts, name, count)
 
     def story(self) -> list[str]:
         """Return what happened to this flow, as words and without the evidence, once it is closed."""
         self.wait("flow-closed")
         return [told(fact) for fact in self.facts() if fact["fact"] not in EVIDENCE]
+
+
+def told_by(facts: Callable[[], list[Fact]], name: str, count: int) -> Fact:
+    """Wait for a fact of this name, the last of so many."""
+
+    def found() -> list[Fact]:
+        named = [fact for fact in facts() if fact["fact"] == name]
+        return named if len(named) >= count else []
+
+    return until(found, f"{count} times the fact {name}")[count - 1]
 
 
 def told(fact: Fact) -> str:

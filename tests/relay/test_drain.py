@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.relay.peers import HANG, Upstream, dial, recv, send, until
+from tests.relay.peers import HANG, Upstream, dial, recv, send
 from tests.relay.rig import Door, Talk, Wall, policy
 from twisted.internet.task import Clock
 
@@ -102,11 +102,6 @@ def opened(wall: Wall, upstream: Upstream) -> Talk:
     return Talk(wall, "only", dial(wall.addresses["only"]), upstream.accept())
 
 
-def wait(wall: Wall, name: str) -> dict[str, Any]:
-    """Return the first fact of this name, as soon as it is recorded."""
-    return until(lambda: [fact for fact in wall.facts() if fact["fact"] == name], f"the fact {name}")[0]
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_open_flows_go_on_and_new_clients_meet_a_closed_port(
     tmp_path: Path, upstream: Upstream, number: signal.Signals
@@ -115,7 +110,7 @@ def test_open_flows_go_on_and_new_clients_meet_a_closed_port(
     talk = opened(wall, upstream)
     assert talk.server is not None
     wall.signal(number)
-    began = wait(wall, "drain-began")
+    began = wall.fact("drain-began")
     assert (began["proxy"], began["flows"], began["seconds"]) == ("only", 1, 3600.0)
     with pytest.raises(ConnectionRefusedError):
         dial(wall.addresses["only"])
@@ -127,7 +122,7 @@ def test_open_flows_go_on_and_new_clients_meet_a_closed_port(
     assert recv(talk.server) == "EOF"
     talk.server.close()
     assert wall.wait() == 0
-    ended = wait(wall, "drain-ended")
+    ended = wall.fact("drain-ended")
     assert (ended["drained"], ended["ended"]) == (1, 0)
     assert wall.errors() == ""
 
@@ -138,11 +133,11 @@ def test_rules_go_on_in_a_drain(tmp_path: Path, upstream: Upstream) -> None:
     talk = opened(wall, upstream)
     assert talk.server is not None
     wall.signal(signal.SIGTERM)
-    wait(wall, "drain-began")
+    wall.fact("drain-began")
     assert send(talk.server, b"abc") == "ok"
     talk.wait("rule-fired")
     assert wall.wait() == 0
-    assert wait(wall, "drain-ended")["drained"] == 1
+    assert wall.fact("drain-ended")["drained"] == 1
 
 
 def test_after_the_drain_the_rest_is_reset_on_both_legs(tmp_path: Path, upstream: Upstream) -> None:
@@ -155,7 +150,7 @@ def test_after_the_drain_the_rest_is_reset_on_both_legs(tmp_path: Path, upstream
     assert time.monotonic() - before >= 0.3
     assert recv(talk.server) == "ECONNRESET"
     assert wall.wait() == 0
-    ended = wait(wall, "drain-ended")
+    ended = wall.fact("drain-ended")
     assert (ended["drained"], ended["ended"]) == (0, 1)
     assert wall.errors() == ""
 
@@ -165,12 +160,12 @@ def test_a_second_signal_ends_the_drain_now(tmp_path: Path, upstream: Upstream) 
     talk = opened(wall, upstream)
     assert talk.server is not None
     wall.signal(signal.SIGTERM)
-    wait(wall, "drain-began")
+    wall.fact("drain-began")
     wall.signal(signal.SIGINT)
     assert recv(talk.client) == "ECONNRESET"
     assert recv(talk.server) == "ECONNRESET"
     assert wall.wait() == 0
-    ended = wait(wall, "drain-ended")
+    ended = wall.fact("drain-ended")
     assert (ended["drained"], ended["ended"]) == (0, 1)
     assert wall.errors() == ""
 
@@ -187,11 +182,14 @@ def test_a_third_signal_ends_a_process_whose_reactor_hangs() -> None:
     """
     child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    said = [child.stdout.readline()]
-    for _ in range(2):
+    try:
+        said = [child.stdout.readline()]
+        for _ in range(2):
+            child.send_signal(signal.SIGTERM)
+            said.append(child.stdout.readline())
         child.send_signal(signal.SIGTERM)
-        said.append(child.stdout.readline())
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(HANG) == 128 + signal.SIGTERM
-    child.stdout.close()
+        assert child.wait(HANG) == 128 + signal.SIGTERM
+    finally:
+        child.kill()
+        child.communicate()
     assert said == ["ready\n", "told\n", "told\n"]

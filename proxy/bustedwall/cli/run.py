@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from dataclasses import replace
 from math import isfinite
@@ -144,30 +143,32 @@ def run(
         raise click.UsageError("give either a CONFIG file, or --listen and --upstream")
     if when is not None and not faults:
         raise click.UsageError("--when says at which moment the --fault is done; there is no --fault")
-    try:
+    if config is not None and (policies or faults or hears or tells):
+        typed = "--policy, --fault, --proxy-protocol-in and -out"
+        raise click.UsageError(f"{typed} go with --listen and --upstream; a CONFIG names its own")
+    missing = find_out().missing()
+
+    def load() -> Config:
+        """Read what the command line names; once more at each reload."""
         own = load_limits(limits)
         if config is not None:
-            if policies or faults or hears or tells:
-                typed = "--policy, --fault, --proxy-protocol-in and -out"
-                raise click.UsageError(f"{typed} go with --listen and --upstream; a CONFIG names its own")
-            setup = load_config(config, find_out().missing(), time_scale=time_scale, on_missing=on_missing, limits=own)
+            setup = load_config(config, missing, time_scale=time_scale, on_missing=on_missing, limits=own)
         elif listen is None or upstream is None:
             raise click.UsageError("--listen and --upstream go together")
         else:
-            terms = Terms(time_scale or 1.0, find_out().missing(), on_missing or OnMissing.FAIL)
+            terms = Terms(time_scale or 1.0, missing, on_missing or OnMissing.FAIL)
             found = load_typed(policies, faults, when, terms)
             allowed = own.over(DEFAULT_LIMITS)
             spoken = ProxyProtocol(hears, tells)
             proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed)
             setup = Config(terms.time_scale, None, (proxy,))
+        return replace(setup, journal=journal or setup.journal, seed=setup.seed if seed is None else seed)
+
+    try:
+        setup = load()
     except PolicyError as error:
         say(str(error), err=True)
         lacking = any(problem.privilege for problem in error.problems)
         sys.exit(Exit.MISSING_PRIVILEGE if lacking else Exit.FINDING)
-    setup = replace(
-        setup,
-        journal=journal or setup.journal,
-        seed=next(known for known in (seed, setup.seed, secrets.randbelow(SEEDS)) if known is not None),
-    )
     form = (Form.TEXT if is_terminal(sys.stderr) else Form.JSON) if log == "auto" else Form(log)
-    sys.exit(serve(setup, Options(drain, form, ready_file, verbose=verbose, quiet=quiet)))
+    sys.exit(serve(setup, load, Options(drain, form, ready_file, verbose=verbose, quiet=quiet)))

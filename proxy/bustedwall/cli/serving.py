@@ -5,20 +5,25 @@ from __future__ import annotations
 import gc
 import json
 import os
+import secrets
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from bustedwall.cli.exits import Exit
 from bustedwall.cli.standard import say
 from bustedwall.policy.load import Config
+from bustedwall.policy.model import SEEDS
 from bustedwall.record.form import Form
-from bustedwall.terms.facts import Fact, RunStarted
+from bustedwall.terms.facts import RunStarted
 
 if TYPE_CHECKING:
     from bustedwall.cli.recording import Recording
+    from bustedwall.cli.reloading import Reloading
     from bustedwall.relay.poller import Reactor
     from bustedwall.relay.wall import Wall
 
@@ -36,25 +41,29 @@ class Options:
     quiet: bool = False
 
 
-def serve(setup: Config, options: Options) -> Exit:
-    """Run the proxies until a signal ends them; `setup` has a seed."""
+def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
+    """Run the proxies until a signal ends them; `load` reads the config again."""
     from twisted.internet import reactor  # noqa: PLC0415 (importing it chooses the reactor of the process)
 
     from bustedwall.cli.recording import Recording  # noqa: PLC0415 (late, for a quick --help)
+    from bustedwall.cli.reloading import Reloading  # noqa: PLC0415
     from bustedwall.cli.signals import Signals  # noqa: PLC0415
     from bustedwall.relay.wall import CannotListenError, Wall  # noqa: PLC0415
 
     data_plane = cast("Reactor", reactor)  # the module stands in for the reactor that it installed
     signals = Signals(data_plane)
     try:
-        recording = Recording(data_plane, setup.journal, options.form, verbose=options.verbose, quiet=options.quiet)
+        recording = Recording(data_plane, config.journal, options.form, verbose=options.verbose, quiet=options.quiet)
     except OSError as error:
         _cannot_start(_about_file(error))
-    assert setup.seed is not None
-    _record_start(recording.record, setup, setup.seed)
-    wall = Wall(data_plane, setup.proxies, recording.record, seed=setup.seed, verbose=recording.verbose)
-    run = _Run(wall, recording, setup.seed, options)
+    seed = secrets.randbelow(SEEDS) if config.seed is None else config.seed
+    recording.record(None, None, RunStarted(seed))
+    wall = Wall(data_plane, config.proxies, recording.record, seed=seed, verbose=recording.verbose)
+    tell, announce = partial(recording.record, None, None), partial(_say_where, wall)
+    reloading = Reloading(wall, config, load, options.drain, tell, announce)
+    run = _Run(wall, recording, reloading, seed, options)
     signals.on_end(run.drain, wall.end_flows)
+    signals.on(signal.SIGHUP, run.reload)
     try:
         wall.startService()
     except CannotListenError as error:
@@ -71,10 +80,11 @@ def serve(setup: Config, options: Options) -> Exit:
 class _Run:
     """What the process does between its start and its end."""
 
-    def __init__(self, wall: Wall, recording: Recording, seed: int, options: Options) -> None:
+    def __init__(self, wall: Wall, recording: Recording, reloading: Reloading, seed: int, options: Options) -> None:
         self.exit = Exit.OK
         self._wall = wall
         self._recording = recording
+        self._reloading = reloading
         self._seed = seed
         self._options = options
         self._ending = False
@@ -92,13 +102,18 @@ class _Run:
                 self._stop()
                 return
         self._recording.begin()
-        for name, address in addresses.items():
-            say(f"listening {name} {address}")
+        _say_where(self._wall, addresses)
+
+    def reload(self) -> None:
+        """Read again what the run was started with, and open the journal anew."""
+        self._recording.reopen()
+        self._reloading.begin()
 
     def drain(self) -> None:
         """Shut all doors, and end when the last flow has ended, or may go on no longer."""
         if not self._ending:
             self._ending = True
+            self._reloading.stop()
             self._wall.drain(self._options.drain).addCallback(lambda _: self._wall.reactor.stop())
 
     def _stop(self) -> None:
@@ -106,12 +121,11 @@ class _Run:
         self._wall.reactor.stop()
 
 
-def _record_start(record: Callable[[str | None, int | None, Fact], None], setup: Config, seed: int) -> None:
-    """Record what is decided before there is any traffic."""
-    record(None, None, RunStarted(seed))
-    for proxy in setup.proxies:
-        for notice in proxy.notices:
-            record(proxy.name, None, notice)
+def _say_where(wall: Wall, names: Collection[str]) -> None:
+    """Print where these proxies listen."""
+    for proxy in wall.proxies:
+        if proxy.proxy_name in names:
+            say(f"listening {proxy.proxy_name} {proxy.address}")
 
 
 def _write_whole(path: Path, text: str) -> None:

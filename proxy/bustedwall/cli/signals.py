@@ -37,11 +37,10 @@ class Signals:
         acts = (first, second)
 
         def end(number: int, _: object) -> None:
-            if self._asked >= _PATIENCE:
+            asked, self._asked = self._asked, self._asked + 1  # first: the next one may come while this one is told
+            if asked >= _PATIENCE:
                 os._exit(128 + number)  # as a shell tells a death by signal; the reactor hangs, so no way but this
-            act = acts[self._asked]
-            self._asked += 1  # before it is told: the next signal may come meanwhile
-            self._reactor.callFromThread(act)
+            self._reactor.callFromThread(acts[asked])
 
         for number in _ENDS:
             signal.signal(number, end)

@@ -17,7 +17,7 @@ from bustedwall.policy.limits import own_rules
 from bustedwall.policy.rules import ALL_FLOWS, Age, AtApplied, AtPolicyAge, AtRepeat, AtSignal, Match, Rule
 from bustedwall.terms.commands import Note
 from bustedwall.terms.dice import Dice
-from bustedwall.terms.door import OPEN_DOOR
+from bustedwall.terms.door import OPEN_DOOR, Door
 from bustedwall.terms.facts import Fact, ShareDrawn
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
@@ -26,7 +26,7 @@ from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 class FlowTable:
     """Numbers a proxy's flows and gives each the logic that its rules ask for."""
 
-    def __init__(self, dice: Dice, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, dice: Dice, limits: Limits = DEFAULT_LIMITS, admitted: int = 0) -> None:
         self._commons = Commons(dice, limits)
         self._own = own_rules(limits)
         self._doorway = Doorway(self._commons)
@@ -37,8 +37,18 @@ class FlowTable:
         self._due: dict[str, float] = {}
         """By rule with a clock of the policy: when its next moment is."""
         self._selective = False
-        self.admitted = 0
+        self.admitted = admitted
         """How many flows there have been; the number of the newest."""
+
+    @property
+    def door(self) -> Door:
+        """What clients meet now."""
+        return self._door
+
+    def limit(self, limits: Limits) -> None:
+        """Have other limits for what is armed from now on, for new flows, and, once rules change, for all."""
+        self._commons.limits = limits
+        self._own = own_rules(limits)
 
     def admit(self, address: str, now: float) -> Flow | None:
         """Count a new flow; return its logic, or None if no rule waits for a moment of it."""

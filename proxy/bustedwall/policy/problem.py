@@ -30,15 +30,18 @@ class Problem:
     privilege: bool = False
     """It is not the text that is wrong: this machine lacks what it asks for."""
 
+    def where(self) -> str:
+        """Return the place, as `file:line:col`."""
+        return one_line(f"{self.file}:{self.line}:{self.col}" if self.line else self.file)
+
     def sentence(self) -> str:
         """Return the message with its way through the structure, on one line."""
         return one_line(f"{self.path}: {self.message}" if self.path else self.message)
 
     def render(self) -> str:
         """Return the message, the line it is about with a caret below, and the hint."""
-        where = f"{self.file}:{self.line}:{self.col}" if self.line else self.file
         margin = " " * len(str(self.line)) if self.line else ""
-        out = [f"{one_line(where)}: error: {self.sentence()}"]
+        out = [f"{self.where()}: error: {self.sentence()}"]
         if self.source_line.strip():
             out += self._excerpt(margin)
         if self.hint:

@@ -106,9 +106,10 @@ class Dialling:
     def start(self) -> None:
         """Find out the addresses and try the first."""
         assert self._flow is not None
-        targets = self._flow.proxy.upstream.targets()
+        upstream = self._flow.proxy.upstream
+        targets = upstream.targets()
         if isinstance(targets, Deferred):
-            targets.addCallback(self._resolved)
+            targets.addCallback(self._resolved, str(upstream.address))
         else:
             self._targets = iter(targets)
             self._try_next()
@@ -121,12 +122,12 @@ class Dialling:
             flow.poller.forget(self._sock.fileno())
             self._sock.close()
 
-    def _resolved(self, targets: Sequence[Target]) -> None:
+    def _resolved(self, targets: Sequence[Target], name: str) -> None:
         flow = self._flow
         if flow is None:
             return
         if not targets:
-            flow.note(AddressFailed(str(flow.proxy.upstream.address), "host name not found"))
+            flow.note(AddressFailed(name, "host name not found"))
         self._targets = iter(targets)
         flow.poller.guard(flow, self._try_next)
 

@@ -33,9 +33,10 @@ _LOOK = 0.02
 Accept = Callable[[Socket, tuple[str, int]], None]
 
 
-def listen(address: Address) -> socket.socket:
+def listen(address: Address, *, shared: bool = False) -> socket.socket:
     """Return a listening socket; raises OSError if the address cannot be had.
 
+    `shared`: other sockets of ours may listen there, too, those for which `share_port` was called.
     TCP_NODELAY is inherited by what is accepted, which spares a call per connection.
     """
     family, _, _, _, where = socket.getaddrinfo(
@@ -45,6 +46,7 @@ def listen(address: Address) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
         if address.port:
             sock.bind(where)
         else:
@@ -93,6 +95,10 @@ class Listener:
         host, port, *rest = self.sock.getsockname()
         scope = f"%{socket.if_indextoname(rest[1])}" if rest and rest[1] else ""
         return Address(host + scope, port)
+
+    def share_port(self, *, shared: bool) -> None:
+        """Let another socket of ours listen on the same port."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
 
     def close(self) -> None:
         """Accept nobody any more; clients in the backlog get a RST."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import socket
+from collections.abc import Callable, Collection
 from functools import partial
 
 from twisted.application.service import Service
@@ -24,7 +24,7 @@ from bustedwall.relay.ruling import Ruling
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
-from bustedwall.terms.facts import Fact, ProxyListening
+from bustedwall.terms.facts import Fact, ProxyListening, RulesChanged
 from bustedwall.terms.proxy_header import Header
 
 Record = Callable[[str, int | None, Fact], None]
@@ -59,6 +59,8 @@ class Proxy(Service):
         dice: Dice,
         record: Record,
         verbose: bool = False,
+        door: socket.socket | None = None,
+        admitted: int = 0,
     ) -> None:
         self.setName(setup.name)
         self.proxy_name = setup.name
@@ -67,13 +69,18 @@ class Proxy(Service):
         self.upstream = Upstream(plane.poller.reactor, setup.upstream)
         self.verbose = verbose
         """Record also what every flow does: accepted, opened, finished, closed."""
-        self._setup = setup
+        self.setup = setup
+        """What the config says of this proxy."""
+        self._rules: tuple[Rule, ...] = ()
+        """Those in force: of the setup, unless somebody has applied others."""
         self._record = record
+        self._door = door
+        """A socket that listens already; None: `startService` opens one."""
         self._listener: Listener | None = None
         self._flows: set[TcpFlow] = set()
         self._reception = Reception(plane.poller, plane.alarm, self._admit, partial(self.record, None))
         self._drain: Drain | None = None
-        self.table = FlowTable(dice, setup.limits)
+        self.table = FlowTable(dice, setup.limits, admitted)
         self._ruling = Ruling(self.table, plane.alarm, self._flows, self._set_door, partial(self.record, None))
 
     @property
@@ -84,10 +91,12 @@ class Proxy(Service):
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Open the door."""
-        self._listener = Listener(self.poller, listen(self._setup.listen), self._accept, self._ruling.note)
+        for notice in self.setup.notices:
+            self.record(None, notice)
+        self._listen(self._door or listen(self.setup.listen))
         super().startService()
-        self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
-        self._ruling.change(self._setup.rules)
+        self._rules = self.setup.rules
+        self._ruling.change(self._rules)
 
     def stopService(self) -> None:  # noqa: N802 (Twisted's name)
         """Shut the door and end every flow."""
@@ -98,9 +107,7 @@ class Proxy(Service):
 
     def shut(self) -> None:
         """Shut the door for good; a client that comes meets a closed port. Open flows go on, with their rules."""
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        self._shut_door()
         self._reception.close()
 
     def end_flows(self) -> None:
@@ -116,10 +123,36 @@ class Proxy(Service):
         self._drain = Drain(self.poller.reactor, self._flows, seconds, partial(self.record, None))
         return self._drain.over
 
+    def runs(self, setup: ProxySetup) -> bool:
+        """Tell whether this is the setup, with its rules in force."""
+        return setup == self.setup and self._rules == setup.rules
+
+    def change(self, setup: ProxySetup, door: socket.socket | None) -> None:
+        """Have another setup from now on, and another door if there is one; open flows keep their connections."""
+        before, self.setup = self.setup, setup
+        for notice in setup.notices:
+            if notice not in before.notices:
+                self.record(None, notice)
+        self.upstream = Upstream(self.poller.reactor, setup.upstream)
+        self.table.limit(setup.limits)
+        if door is not None:
+            self._shut_door()
+            self._listen(door)
+            self._set_door(self.table.door)
+        self.apply(setup.rules)
+
     def apply(self, rules: tuple[Rule, ...]) -> None:
         """Have these rules from now on: unchanged ones go on, the others end, on open flows too."""
-        self._setup = replace(self._setup, rules=rules)
+        before, self._rules = self._rules, rules
+        added, removed = _names(rules, but=before), _names(before, but=rules)
         self._ruling.change(rules)
+        if added or removed:
+            self.record(None, RulesChanged(added, removed, len(rules) - len(added)))
+
+    def share_port(self, *, shared: bool) -> None:
+        """Let another socket of ours listen on the same port, until the door is shut."""
+        if self._listener is not None:
+            self._listener.share_port(shared=shared)
 
     def signal(self, name: str) -> None:
         """Fire a signal: the moment of every rule that waits for it has come."""
@@ -136,14 +169,14 @@ class Proxy(Service):
             self._drain.flow_closed()
 
     def _accept(self, sock: Socket, client: tuple[str, int]) -> None:
-        heard = self._setup.proxy_protocol
+        heard = self.setup.proxy_protocol
         if heard.hears:
             self._reception.receive(sock, client, heard.within)
         else:
             self._admit(sock, client)
 
     def _admit(self, sock: Socket, client: tuple[str, int], header: Header | None = None) -> None:
-        tells, via = self._setup.proxy_protocol.tells, None
+        tells, via = self.setup.proxy_protocol.tells, None
         told = b"" if tells is None else introduction(tells, sock, client, header)
         if header is not None and header.ends is not None:
             client, via = (str(header.ends.source), header.ends.source_port), str(Address(*client))
@@ -155,6 +188,19 @@ class Proxy(Service):
             flow.note(fact)
         self.poller.guard(flow, partial(flow.start, client, via))
 
+    def _shut_door(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    def _listen(self, sock: socket.socket) -> None:
+        self._listener = Listener(self.poller, sock, self._accept, self._ruling.note)
+        self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
+
     def _set_door(self, door: Door) -> None:
         if self._listener is not None:  # a proxy that drains has rules, but no door any more
             self._listener.set_door(door)
+
+
+def _names(rules: Collection[Rule], *, but: Collection[Rule]) -> tuple[str, ...]:
+    return tuple(rule.name for rule in rules if rule not in but)

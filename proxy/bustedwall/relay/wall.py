@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 
 from bustedwall.policy.load import ProxySetup
+from bustedwall.relay.listener import listen
 from bustedwall.relay.poller import Reactor
 from bustedwall.relay.service import DataPlane, Proxy, Record
 from bustedwall.terms.dice import Dice
@@ -20,42 +24,148 @@ class CannotListenError(Exception):
         super().__init__(f"proxy '{setup.name}' cannot listen on {setup.listen}: {cause.strerror or cause}")
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of the proxies, by name."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    """Those that have another setup, be it rules, listen or upstream."""
+    opened: tuple[str, ...]
+    """Those with a new door."""
+
+
 class Wall(Service):
-    """Starts every proxy, or none."""
+    """Starts every proxy, or none; changes all that a config asks for, or nothing."""
 
     def __init__(
         self, reactor: Reactor, setups: Sequence[ProxySetup], record: Record, *, seed: int, verbose: bool
     ) -> None:
         self.reactor = reactor
+        self.proxies: tuple[Proxy, ...] = ()
+        """Those with a door."""
+        self.leaving: set[Proxy] = set()
+        """Those whose door is shut for good, and which have flows yet."""
         self._setups = tuple(setups)
         self._plane = DataPlane(reactor)
-        dice = Dice.seeded(seed)
-        self.proxies = tuple(
-            Proxy(self._plane, s, dice=dice.at(s.name), record=record, verbose=verbose) for s in self._setups
-        )
+        self._dice = Dice.seeded(seed)
+        self._record = record
+        self._verbose = verbose
+        self._admitted: dict[str, int] = {}
+        """By name of a proxy that was removed: its flows' last number; one that comes back goes on counting."""
+        self._ended: Deferred[None] | None = None
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Open all doors; raises CannotListenError, with those shut again that were open."""
-        for setup, proxy in zip(self._setups, self.proxies, strict=True):
-            try:
-                proxy.startService()
-            except OSError as error:
-                self.stopService()
-                raise CannotListenError(setup, error) from error
+        try:
+            self.change(self._setups, 0.0)
+        except CannotListenError:
+            self.stopService()
+            raise
         super().startService()
+
+    def change(self, setups: Sequence[ProxySetup], drain: float) -> Changes:
+        """Have these proxies from now on; raises CannotListenError, and then nothing has changed.
+
+        A proxy that has them loses none of its flows, whatever has changed in its setup. One that is
+        removed drains, for so many seconds at most.
+        """
+        here = {proxy.proxy_name: proxy for proxy in self.proxies}
+        names = [setup.name for setup in setups]
+        removed = [proxy for name, proxy in here.items() if name not in names]
+        changed = [setup for setup in setups if setup.name in here and not here[setup.name].runs(setup)]
+        moved = [setup for setup in changed if setup.listen != here[setup.name].setup.listen]
+        added = [setup for setup in setups if setup.name not in here]
+        doors = _open([*added, *moved], [*removed, *(here[setup.name] for setup in moved)])
+        # From here on nothing is refused any more.
+        for proxy in removed:
+            self._see_off(proxy, drain)
+        for setup in changed:
+            here[setup.name].change(setup, doors.get(setup.name))
+        for setup in added:
+            here[setup.name] = self._proxy(setup, doors[setup.name])
+        self.proxies = tuple(here[name] for name in names)
+        for setup in added:
+            here[setup.name].startService()
+        gone = tuple(proxy.proxy_name for proxy in removed)
+        return Changes(_names(added), gone, _names(changed), tuple(name for name in names if name in doors))
 
     def drain(self, seconds: float) -> Deferred[None]:
         """Shut all doors and wait for the open flows, so long at most; then end the rest."""
-        return gatherResults([proxy.drain(seconds) for proxy in self.proxies]).addCallback(lambda _: None)
+        self._ended = Deferred()
+        proxies, self.proxies = self.proxies, ()
+        for proxy in proxies:
+            self._see_off(proxy, seconds)
+        self._look_whether_ended()
+        return self._ended
 
     def end_flows(self) -> None:
         """End all flows now, both legs by RST."""
-        for proxy in self.proxies:
+        for proxy in self._all():
             proxy.end_flows()
 
     def stopService(self) -> None:  # noqa: N802 (Twisted's name)
         """Shut all doors, end all flows, give everything back."""
         super().stopService()
-        for proxy in self.proxies:
+        for proxy in self._all():
             proxy.stopService()
         self._plane.close()
+
+    def _all(self) -> tuple[Proxy, ...]:
+        return (*self.proxies, *self.leaving)
+
+    def _proxy(self, setup: ProxySetup, door: socket.socket) -> Proxy:
+        return Proxy(
+            self._plane,
+            setup,
+            dice=self._dice.at(setup.name),
+            record=self._record,
+            verbose=self._verbose,
+            door=door,
+            admitted=self._admitted.get(setup.name, 0),
+        )
+
+    def _see_off(self, proxy: Proxy, seconds: float) -> None:
+        self.leaving.add(proxy)
+        self._admitted[proxy.proxy_name] = proxy.table.admitted
+        proxy.drain(seconds).addCallback(lambda _: self._gone(proxy))
+
+    def _gone(self, proxy: Proxy) -> None:
+        self.leaving.discard(proxy)
+        proxy.stopService()
+        self._look_whether_ended()
+
+    def _look_whether_ended(self) -> None:
+        if self._ended is not None and not self.leaving and not self._ended.called:
+            self._ended.callback(None)
+
+
+def _names(setups: Iterable[ProxySetup]) -> tuple[str, ...]:
+    return tuple(setup.name for setup in setups)
+
+
+def _open(setups: Sequence[ProxySetup], leaving: Sequence[Proxy]) -> dict[str, socket.socket]:
+    """Return a listening socket for each, or none at all; the doors of those that leave are not in the way."""
+    doors: dict[str, socket.socket] = {}
+    for setup in setups:
+        try:
+            doors[setup.name] = _open_beside(setup, leaving)
+        except OSError as error:
+            for proxy in leaving:
+                proxy.share_port(shared=False)
+            for door in doors.values():
+                door.close()
+            raise CannotListenError(setup, error) from error
+    return doors
+
+
+def _open_beside(setup: ProxySetup, leaving: Sequence[Proxy]) -> socket.socket:
+    try:
+        return listen(setup.listen)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not leaving:
+            raise
+    for proxy in leaving:
+        proxy.share_port(shared=True)
+    return listen(setup.listen, shared=True)

@@ -20,7 +20,7 @@ from bustedwall.terms.facts.flow import (
 )
 from bustedwall.terms.facts.limit import LimitReached
 from bustedwall.terms.facts.loss import LossEvidence, LossSet, WriteLost
-from bustedwall.terms.facts.process import DrainBegan, DrainEnded
+from bustedwall.terms.facts.process import DrainBegan, DrainEnded, Reloaded, ReloadFailed, RulesChanged
 from bustedwall.terms.facts.rule import (
     FaultArmed,
     FaultEnded,
@@ -39,6 +39,9 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "StepUnmet",
     "DrainBegan",
     "DrainEnded",
+    "Reloaded",
+    "ReloadFailed",
+    "RulesChanged",
     "JournalTroubled",
     "FactsDropped",
     "ProxyListening",

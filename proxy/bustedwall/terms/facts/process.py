@@ -27,3 +27,44 @@ class DrainEnded(Fact):
     """Flows that ended by themselves, or by their rules."""
     ended: int
     """Flows that we ended, by a RST on both legs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesChanged(Fact):
+    """A proxy has other rules from now on; a rule that was changed is both removed and added."""
+
+    name = "rules-changed"
+    added: tuple[str, ...]
+    """Rules that begin, as `POLICY/RULE`."""
+    removed: tuple[str, ...]
+    """Rules that have ended; what they had armed is healed."""
+    kept: int
+    """How many rules run on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded(Fact):
+    """The config, or the policies of the command line, were read again and are in force."""
+
+    name = "reloaded"
+    added: tuple[str, ...]
+    """Proxies that are new, by name."""
+    removed: tuple[str, ...]
+    """Proxies whose doors were shut for good; they drain."""
+    changed: tuple[str, ...]
+    """Proxies of which something is different; those of `rules-changed` are among them."""
+    needs_restart: tuple[str, ...]
+    """Keys of the config that are different and have no effect before the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadFailed(Fact):
+    """What was to be read again is wrong, or cannot be had: nothing has changed."""
+
+    name = "reload-failed"
+    why: str
+    """The first mistake, as one sentence."""
+    mistakes: int
+    """How many mistakes there are."""
+    failures: int
+    """How many reloads of this run have failed, with this one."""

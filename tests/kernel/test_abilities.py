@@ -18,7 +18,10 @@ from bustedwall.kernel.abilities import NO_ANSWER, NO_EFFECT, Abilities, Tried, 
 from bustedwall.kernel.endings import close, reset
 from bustedwall.kernel.trials import TRIALS, Aid, Family
 from bustedwall.terms.losses import NO_LOSS, Losses
-from bustedwall.terms.needs import NOTHING, Ability
+from bustedwall.terms.needs import Ability
+
+PRIVILEGED = {ability for ability in Ability if ability.privileged}
+"""What is missing where root's privileges are: no test can know whether they are."""
 
 
 def refuse(*_: object, **__: object) -> None:
@@ -36,7 +39,7 @@ def hindrances(found: Abilities, what: Ability | Aid) -> set[str | None]:
 def test_everything_works_on_the_machine_that_runs_the_tests() -> None:
     found = find_out()
 
-    assert found.missing() == NOTHING, found.tried
+    assert found.missing() <= PRIVILEGED, found.tried
     assert {tried.what for tried in found.tried} == {*Ability, *Aid}
     assert {tried.family for tried in found.tried if isinstance(tried.what, Ability)} == set(found.families)
 
@@ -70,7 +73,7 @@ def examples(kind: type[Fault]) -> list[Fault]:
 @pytest.mark.parametrize(
     ("trick", "missing"),
     [
-        ("apply_losses", {Ability.LOSE_FROM, Ability.LOSE_TO}),
+        ("apply_losses", {Ability.LOSE_FROM, Ability.LOSE_TO, Ability.LOSE_SOME}),
         ("lose_arriving", {Ability.LOSE_SYN}),
     ],
 )
@@ -80,7 +83,7 @@ def test_a_loss_that_is_refused_or_has_no_effect_is_missing(
     monkeypatch.setattr(trials, trick, act)
     found = find_out()
 
-    assert found.missing() == missing
+    assert found.missing() | PRIVILEGED == missing | PRIVILEGED
     assert [hindrances(found, ability) for ability in missing] == [{hindrance}] * len(missing)
 
 
@@ -89,22 +92,22 @@ def test_who_is_heard_has_not_vanished(monkeypatch: pytest.MonkeyPatch, heard: C
     monkeypatch.setattr(trials, "vanish", heard)
     found = find_out()
 
-    assert found.missing() == {Ability.VANISH}
+    assert found.missing() - PRIVILEGED == {Ability.VANISH}
     assert hindrances(found, Ability.VANISH) == {NO_EFFECT}
 
 
 def test_a_loss_that_cannot_be_healed_is_missing_and_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     apply = trials.apply_losses
 
-    def only_set(sock: socket.socket, losses: Losses) -> None:
+    def only_set(sock: socket.socket, losses: Losses, before: Losses = NO_LOSS) -> None:
         if losses != NO_LOSS:
-            apply(sock, losses)
+            apply(sock, losses, before)
 
     monkeypatch.setattr(trials, "apply_losses", only_set)
     monkeypatch.setattr(abilities, "LIMIT", 0.01)
     found = find_out()
 
-    assert found.missing() == {Ability.LOSE_FROM, Ability.LOSE_TO}
+    assert found.missing() | PRIVILEGED == {Ability.LOSE_FROM, Ability.LOSE_TO} | PRIVILEGED
     assert hindrances(found, Ability.LOSE_FROM) == {NO_ANSWER}
 
 
@@ -113,7 +116,7 @@ def test_a_machine_without_ipv6_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -
     found = find_out()
 
     assert found.families == (Family.IPV4,)
-    assert found.missing() == NOTHING
+    assert found.missing() <= PRIVILEGED
 
 
 def test_what_works_with_one_version_of_ip_only_is_missing() -> None:

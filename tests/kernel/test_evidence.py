@@ -12,16 +12,16 @@ from tests.kernel.pairs import Pair
 from bustedwall.kernel.endings import reset
 from bustedwall.kernel.evidence import GONE, Snapshot, Tally, judge, may_change, snapshot
 from bustedwall.kernel.loss import apply_losses
-from bustedwall.terms.losses import NO_LOSS, Loss, Way
+from bustedwall.terms.losses import NO_LOSS, Loss, Losses, Way
 from bustedwall.terms.verdict import Verdict
 
-FROM, TO = frozenset({Way.FROM}), frozenset({Way.TO})
+FROM, TO = (frozenset({Loss(way)}) for way in (Way.FROM, Way.TO))
 BOTH = FROM | TO
 
 
-def lose(sock: socket.socket, ways: frozenset[Way]) -> Snapshot:
+def lose(sock: socket.socket, losses: Losses) -> Snapshot:
     """Set a loss; return what was counted when it took hold."""
-    apply_losses(sock, frozenset(Loss(way) for way in ways))
+    apply_losses(sock, losses)
     return snapshot(sock)
 
 
@@ -52,13 +52,13 @@ def test_what_was_sent_to_us_and_thrown_away_is_proof(pair: Pair) -> None:
     assert ended.segments_in == begun.segments_in
 
 
-@pytest.mark.parametrize("ways", [FROM, TO, BOTH], ids=["from", "to", "both"])
-def test_nothing_that_came_or_went_proves_nothing(pair: Pair, ways: frozenset[Way]) -> None:
+@pytest.mark.parametrize("losses", [FROM, TO, BOTH], ids=["from", "to", "both"])
+def test_nothing_that_came_or_went_proves_nothing(pair: Pair, losses: Losses) -> None:
     ours, _ = pair
-    begun = lose(ours, ways)
+    begun = lose(ours, losses)
     time.sleep(0.05)
 
-    assert judge(ways, tally(begun, snapshot(ours))) is Verdict.NO_TRAFFIC
+    assert judge(losses, tally(begun, snapshot(ours))) is Verdict.NO_TRAFFIC
 
 
 def test_what_we_send_is_no_traffic_for_a_loss_of_what_arrives_until_an_ack_is_lost(pair: Pair) -> None:

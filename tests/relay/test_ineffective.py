@@ -152,10 +152,10 @@ async def test_a_reset_behind_a_loss_that_cannot_be_lifted_is_not_heard_and_says
 ) -> None:
     apply = loss.apply_losses
 
-    def set_only(sock: socket.socket, losses: loss.Losses) -> None:
+    def set_only(sock: socket.socket, losses: loss.Losses, before: loss.Losses) -> None:
         if not losses:
             raise PermissionError(errno.EPERM, "no")
-        apply(sock, losses)
+        apply(sock, losses, before)
 
     monkeypatch.setattr(perform, "apply_losses", set_only)
     rules = (rule(AtOpen(), arm("drop all to client"), Wait(0.1), arm("reset client")),)

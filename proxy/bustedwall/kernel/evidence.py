@@ -5,6 +5,8 @@ segments are never in segs_in. Drops alone prove nothing, because answered keepa
 and duplicates count there, too.
 What leaves and is lost shows as bytes that had to be sent again, or as the peer's, which come again
 because our ACKs did not come: more drops than there were segments without data.
+A filter spares some of what arrives, so that segs_in goes on; then drops beyond those that segs_in could
+explain are proof, and so is a segment that came before one that was thrown away.
 Neither can be faked by a path on which the loss has no effect: there segs_in goes up, or bytes that
 were first sent under the loss are acknowledged. Measured on Linux 6.18.
 """
@@ -15,20 +17,19 @@ import fcntl
 import socket
 import struct
 import termios
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from bustedwall.kernel.loss import dropped
 from bustedwall.kernel.sockets import TCP, Socket
-from bustedwall.terms.losses import Way
+from bustedwall.terms.losses import Loss, Losses, Way, What
 from bustedwall.terms.verdict import Verdict
 
 _INT = struct.Struct("i")
 _QUEUED = bytes(_INT.size)
 
-_INFO = struct.Struct("=B7xI88xI16xQ8xIII4xI60xI")
+_INFO = struct.Struct("=B7xI88xI16xQ8xIII4xI60xI4xI")
 """struct tcp_info, linux/tcp.h: state, rto, total_retrans, bytes_acked, segs_out, segs_in, notsent_bytes,
-data_segs_in, dsack_dups. Older kernels return fewer bytes, and the rest reads as 0."""
+data_segs_in, dsack_dups, rcv_ooopack. Older kernels return fewer bytes, and the rest reads as 0."""
 
 _U32 = (1 << 32) - 1
 
@@ -56,6 +57,10 @@ _HEARS_AN_END = frozenset({"established", "syn-recv", "fin-wait-1", "fin-wait-2"
 """States in which closing sends a FIN or a RST, or has sent its FIN already (tcp_need_reset, tcp_close_state)."""
 
 
+_FIN_CAME = frozenset({"time-wait", "close-wait", "last-ack", "closing"})
+"""States that the peer's FIN leads to (RFC 9293 §3.3.2)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A connection's counters at one moment."""
@@ -76,6 +81,8 @@ class Snapshot:
     """Segments of which the peer said that it had them already (duplicate SACK, RFC 2883)."""
     drops: int
     """Segments that arrived and were thrown away, before TCP or by it."""
+    out_of_order: int
+    """Segments that came although one before them had not."""
     unsent: int
     """Bytes that our kernel has accepted and not sent even once."""
     in_flight: int
@@ -87,7 +94,7 @@ class Snapshot:
         return self.state in _HEARS_AN_END
 
 
-GONE = Snapshot("gone", *[0] * 10)
+GONE = Snapshot("gone", *[0] * 11)
 """Of a socket that is closed already."""
 
 
@@ -103,7 +110,7 @@ def snapshot(sock: Socket) -> Snapshot:
         before, (queued, drops) = (queued, drops), _beside(sock)
         if before == (queued, drops):
             break
-    state, rto, resent, acked, out, arrived, unsent, data, repeated = _INFO.unpack(info.ljust(_INFO.size, b"\0"))
+    state, rto, resent, acked, out, arrived, unsent, data, repeated, early = _INFO.unpack(info.ljust(_INFO.size, b"\0"))
     return Snapshot(
         STATES[state],
         rto / 1e6,
@@ -114,6 +121,7 @@ def snapshot(sock: Socket) -> Snapshot:
         data,
         repeated,
         drops,
+        early,
         unsent,
         max(0, queued - unsent),
     )
@@ -144,6 +152,20 @@ class Tally:
     def arrived(self) -> int:
         """Segments that reached TCP."""
         return self.ended.segments_in - self.begun.segments_in & _U32
+
+    @property
+    def arrived_with_data(self) -> int:
+        """Segments that reached TCP and carried data."""
+        return self.ended.data_segments_in - self.begun.data_segments_in & _U32
+
+    @property
+    def filtered(self) -> bool:
+        """Tell whether some of what was thrown away never reached TCP, or is missing in between.
+
+        TCP itself throws segments away only after it has counted them as arrived.
+        """
+        early = self.ended.out_of_order - self.begun.out_of_order & _U32
+        return self.thrown_away > self.arrived or bool(self.thrown_away and early)
 
     @property
     def sent(self) -> int:
@@ -184,25 +206,45 @@ class Tally:
         return bool(self.sent) and (self.later.drops - self.begun.drops & _U32) > without_data
 
 
-def judge(ways: Collection[Way], tally: Tally) -> Verdict:
-    """Say what the counters prove about a loss.
+def judge(losses: Losses, tally: Tally) -> Verdict:
+    """Say what the counters prove about what is lost on a leg.
 
     While both ways are lost no ACK can come in, so that bytes which were not acknowledged prove
     nothing about the way out; that these reached the peer shows only later.
     """
-    if Way.FROM in ways and tally.arrived:
+    ways = {loss.way for loss in losses if not loss.selective}
+    some = {loss for loss in losses if loss.selective}
+    from_, to = Way.FROM in ways, Way.TO in ways
+    if (
+        (from_ and tally.arrived)
+        or (to and (tally.acknowledged or (tally.first_sent and tally.had_already)))
+        or any(_got_through(loss, tally) for loss in some)
+    ):
         return Verdict.INEFFECTIVE
-    if Way.TO in ways and (tally.acknowledged or (tally.first_sent and tally.had_already)):
-        return Verdict.INEFFECTIVE
-    if Way.FROM in ways and tally.thrown_away:
+    if (from_ and tally.thrown_away) or (some and tally.filtered) or (to and tally.missed):
         return Verdict.EFFECTIVE
-    if Way.TO not in ways or not tally.sent:
-        return Verdict.NO_TRAFFIC
-    return Verdict.EFFECTIVE if tally.missed else Verdict.UNPROVEN
+    return Verdict.UNPROVEN if (to and tally.sent) or (some and tally.thrown_away) else Verdict.NO_TRAFFIC
 
 
-def may_change(ways: Collection[Way], tally: Tally) -> bool:
+def _got_through(loss: Loss, tally: Tally) -> bool:
+    """Tell whether something reached TCP of which each segment was to be lost."""
+    if loss.larger_than or loss.probability < 1:
+        return False
+    match loss.what:
+        case What.DATA:
+            return bool(tally.arrived_with_data)
+        case What.ACKS:  # a FIN, or a RST, carries no data, either
+            return tally.arrived - tally.arrived_with_data > (tally.begun.state != tally.ended.state)
+        case What.FIN:
+            return tally.begun.state not in _FIN_CAME and tally.ended.state in _FIN_CAME
+        case _:
+            return False
+
+
+def may_change(losses: Losses, tally: Tally) -> bool:
     """Tell whether a later look could say more than this one."""
+    ways = {loss.way for loss in losses if not loss.selective}
     if Way.TO not in ways or not tally.sent:
         return False
-    return judge(ways, tally) is Verdict.UNPROVEN or (Way.FROM in ways and bool(tally.first_sent) and not tally.arrived)
+    unproven = judge(losses, tally) is Verdict.UNPROVEN
+    return unproven or (Way.FROM in ways and bool(tally.first_sent) and not tally.arrived)

@@ -1,4 +1,4 @@
-"""Make the kernel lose all segments of one socket, one way or both, without privilege.
+"""Make the kernel lose segments of one socket: all of one way or both without privilege, some by a filter.
 
 From the peer: IP_MINTTL (IPv6: IPV6_MINHOPCOUNT) 255 makes the kernel discard every arriving segment
 whose TTL is lower before TCP sees it; Linux sends with 64. No ACK goes out. RFC 5082 is what the
@@ -8,15 +8,18 @@ fills the slot and moves the pointer to 8, where a slot would need 4 more bytes:
 next IP stack discards the segment and answers ICMP parameter problem. IPv6: a segment-routing header
 with no segments left (RFC 8754), which hosts with seg6_enabled=0, the default, discard silently.
 Both are one setsockopt, healed by another, and gone with the descriptor.
+Some of what arrives is lost by a filter, see `kernel.filter`, which needs a privilege.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 
+from bustedwall.kernel.filter import attach, detach
 from bustedwall.kernel.sockets import Socket
-from bustedwall.terms.losses import Losses, Way
+from bustedwall.terms.losses import NO_LOSS, Losses, Way, What
 
 IP_MINTTL = 21
 IPV6_MINHOPCOUNT = 73
@@ -34,21 +37,34 @@ _MALFORMED_RECORD_ROUTE = bytes([7, 8, 4, 0, 0, 0, 0, 0])
 _NO_SEGMENTS_LEFT = bytes([0, 2, 4, 0, 0, 0, 0, 0])
 
 
-def apply_losses(sock: Socket, losses: Losses) -> None:
-    """Lose exactly these segments of a connected socket from now on; the empty set heals it.
+def apply_losses(sock: Socket, losses: Losses, before: Losses = NO_LOSS) -> None:
+    """Lose exactly these segments of a connected socket from now on, `before` until now; the empty set heals it.
 
     What was received before stays readable. Raises OSError if the kernel refuses; then what arrives
     is not lost.
     """
-    ways = {loss.way for loss in losses}
+    ways = {loss.way for loss in losses if not loss.selective}
     ipv4 = _speaks_ipv4(sock, sock.getpeername()[0])
     level, option = (socket.IPPROTO_IP, IP_MINTTL) if ipv4 else (socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT)
-    sock.setsockopt(level, option, _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE)
     try:
+        _filter(sock, losses, before)
+        sock.setsockopt(level, option, _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE)
         lose_outgoing(sock, lost=Way.TO in ways)
-    except OSError:
-        sock.setsockopt(level, option, _ANY_DISTANCE)  # half of a loss is another loss
+    except OSError:  # half of a loss is another loss
+        sock.setsockopt(level, option, _ANY_DISTANCE)
+        with contextlib.suppress(OSError):  # where there is no filter
+            detach(sock)
         raise
+
+
+def _filter(sock: Socket, losses: Losses, before: Losses) -> None:
+    some, were = ({loss for loss in of if loss.selective} for of in (losses, before))
+    if some == were and not any(loss.what is What.KEEPALIVES for loss in some):
+        return
+    if some:
+        attach(sock, some)
+    elif were:
+        detach(sock)
 
 
 def lose_outgoing(sock: Socket, *, lost: bool) -> None:

@@ -21,7 +21,7 @@ from bustedwall.kernel.evidence import snapshot
 from bustedwall.kernel.loss import apply_losses, dropped, lose_arriving
 from bustedwall.kernel.sockets import TCP, Socket, connected, outgoing, take
 from bustedwall.kernel.timer import Timer
-from bustedwall.terms.losses import NO_LOSS, Loss, Way
+from bustedwall.terms.losses import NO_LOSS, Loss, Way, What
 from bustedwall.terms.needs import Ability
 
 Trial = Generator[None, None, None]
@@ -143,6 +143,20 @@ def _lose_to(bench: Bench) -> Trial:
     yield from _repair(ours, peer)
 
 
+def _lose_some(bench: Bench) -> Trial:
+    ours, peer = yield from bench.pair()
+    data = frozenset({Loss(Way.FROM, What.DATA)})
+    apply_losses(ours, data)
+    ours.send(b"1")
+    peer.send(b"1")
+    while not dropped(ours) or snapshot(ours).in_flight:  # the data is lost, and not its neighbour, the ACK
+        if unread(ours):
+            raise NoEffectError
+        yield
+    apply_losses(ours, NO_LOSS, data)
+    yield from _repair(peer, ours)
+
+
 def _repair(sender: Socket, receiver: Socket) -> Trial:
     """Require that a first byte was lost, and that all arrives now."""
     for byte in (b"2", b"3", b"4"):
@@ -218,6 +232,7 @@ def _timer(bench: Bench) -> Trial:
 TRIALS: Mapping[Ability | Aid, Callable[[Bench], Trial]] = {
     Ability.LOSE_FROM: _lose_from,
     Ability.LOSE_TO: _lose_to,
+    Ability.LOSE_SOME: _lose_some,
     Ability.LOSE_SYN: _lose_syn,
     Ability.VANISH: _vanish,
     Aid.SPLICE: _splice,

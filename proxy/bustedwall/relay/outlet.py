@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bustedwall.kernel.endings import shut
 from bustedwall.kernel.sockets import Socket
+from bustedwall.relay.aim import Aim
 from bustedwall.relay.pipes import SPLICE, Pipe, pipes
 from bustedwall.relay.witness import Witness
 from bustedwall.terms.commands import Depth
@@ -29,6 +30,7 @@ class Outlet(ABC):
     """The writing half of a leg; `flow` and `peer` are gone once the flow is closed."""
 
     __slots__ = (
+        "aim",
         "blocked",
         "dead",
         "fd",
@@ -60,6 +62,8 @@ class Outlet(ABC):
         """The kernel took less than it was given; the rest is in `pipe`, then `pending`."""
         self.losses: Losses = NO_LOSS
         """What the kernel loses of this leg."""
+        self.aim: Aim | None = None
+        """Keeps a filter for keepalives right; None as long as there was none."""
         self.witness: Witness | None = None
         """Watches the losses; None as long as there was none."""
         self.shut_due = self.shut = False
@@ -151,6 +155,9 @@ class Outlet(ABC):
             return
         self.dead = self.gone = True
         self.give_up_output()
+        if self.aim is not None:
+            self.aim.close()
+            self.aim = None
         if self.witness is not None:
             self.witness.close()
             self.witness = None

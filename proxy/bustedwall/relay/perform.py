@@ -9,6 +9,7 @@ from bustedwall.kernel.endings import errno_name, unsent
 from bustedwall.kernel.evidence import snapshot
 from bustedwall.kernel.loss import apply_losses, lose_outgoing
 from bustedwall.kernel.sockets import life
+from bustedwall.relay.aim import Aim
 from bustedwall.relay.ending import end_leg
 from bustedwall.relay.witness import Witness
 from bustedwall.terms.commands import (
@@ -28,7 +29,7 @@ from bustedwall.terms.endings import How
 from bustedwall.terms.events import Measured
 from bustedwall.terms.facts import LossSet, WriteLost
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import Loss, Losses, Way
+from bustedwall.terms.losses import Loss, Losses, Way, What
 
 if TYPE_CHECKING:
     from bustedwall.relay.leg import TcpLeg
@@ -86,7 +87,7 @@ def _end(flow: TcpFlow, command: Reset | Close | Vanish) -> None:
 
 def _set_loss(flow: TcpFlow, leg: TcpLeg, command: SetLoss) -> None:
     """Set a leg's losses and watch them; a kernel that refuses is a fact, because then nothing is lost."""
-    words = tuple(sorted(f"{loss.what.value} {loss.way.value}" for loss in command.losses))
+    words = tuple(sorted(map(str, command.losses)))
     if leg.gone:
         flow.note(LossSet(leg.name, words, "ENOTCONN" if words else None, command.causes))
         return
@@ -94,14 +95,22 @@ def _set_loss(flow: TcpFlow, leg: TcpLeg, command: SetLoss) -> None:
     witness.end()
     error = None
     try:
-        apply_losses(leg.sock, command.losses)
+        apply_losses(leg.sock, command.losses, leg.losses)
         leg.losses = command.losses
+        _take_aim(leg)
     except OSError as refusal:
         error = errno_name(refusal.errno)
         leg.losses &= _OURS  # see apply_losses
     flow.note(LossSet(leg.name, words, error, command.causes))
     if words:
-        witness.begin(frozenset(loss.way for loss in command.losses), words, command.causes)
+        witness.begin(command.losses, words, command.causes)
+
+
+def _take_aim(leg: TcpLeg) -> None:
+    if leg.aim is None and any(loss.what is What.KEEPALIVES for loss in leg.losses):
+        leg.aim = Aim(leg)
+    if leg.aim is not None:
+        leg.aim.take(leg.losses)
 
 
 def _witness(leg: TcpLeg) -> Witness:

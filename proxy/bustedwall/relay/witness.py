@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bustedwall.kernel.evidence import Snapshot, Tally, judge, may_change, snapshot
 from bustedwall.terms.facts import LossEvidence
-from bustedwall.terms.losses import Way
+from bustedwall.terms.losses import Loss, Losses, Way
 
 if TYPE_CHECKING:
     from bustedwall.relay.outlet import Outlet
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PATIENCE = 2.0
 """Retransmission timeouts of ours after which the peer, too, has sent again what was not acknowledged."""
 
-_OURS = frozenset({Way.TO})
+_OURS: Losses = frozenset({Loss(Way.TO)})
 
 Words = tuple[str, ...]
 
@@ -29,8 +29,8 @@ Words = tuple[str, ...]
 class _Watched:
     """One loss: since when, and what was counted then."""
 
-    ways: frozenset[Way]
-    losses: Words
+    losses: Losses
+    words: Words
     causes: Words
     since: float
     begun: Snapshot
@@ -52,11 +52,11 @@ class Witness:
         """Of these a later look may say more; in order."""
         self.alarm: float | None = None
 
-    def begin(self, ways: frozenset[Way], losses: Words, causes: Words) -> None:
+    def begin(self, losses: Losses, words: Words, causes: Words) -> None:
         """Watch a loss that has just taken hold, or was just refused."""
         assert self._in_force is None, "the loss before is still watched"
         leg = self._leg
-        self._in_force = _Watched(ways, losses, causes, leg.flow.poller.clock(), snapshot(leg.sock))
+        self._in_force = _Watched(losses, words, causes, leg.flow.poller.clock(), snapshot(leg.sock))
 
     def end(self) -> None:
         """Take note that what is in force is about to be lifted; nothing if nothing is."""
@@ -67,15 +67,15 @@ class Witness:
         watched.until, watched.ended = leg.flow.poller.clock(), snapshot(leg.sock)
         self._judge(watched, watched.ended)
 
-    def saw(self, losses: Words, begun: Snapshot) -> None:
+    def saw(self, words: Words, begun: Snapshot) -> None:
         """Watch one write that was lost since this snapshot, beside what else is lost."""
         leg = self._leg
         now, ended = leg.flow.poller.clock(), snapshot(leg.sock)
-        self._judge(_Watched(_OURS, losses, (), now, begun, now, ended), ended)
+        self._judge(_Watched(_OURS, words, (), now, begun, now, ended), ended)
 
     def _judge(self, watched: _Watched, ended: Snapshot) -> None:
         """Tell what is known, or wait until more can be known."""
-        if may_change(watched.ways, Tally(watched.begun, ended, ended)):
+        if may_change(watched.losses, Tally(watched.begun, ended, ended)):
             watched.again = watched.until + _PATIENCE * ended.rto
             self._ended.append(watched)
             self._set_alarm()
@@ -115,9 +115,9 @@ class Witness:
         tally = Tally(watched.begun, watched.ended, later)
         fact = LossEvidence(
             self._leg.name,
-            watched.losses,
+            watched.words,
             watched.causes,
-            judge(watched.ways, tally),
+            judge(watched.losses, tally),
             round(watched.until - watched.since, 6),
             tally.thrown_away,
             tally.arrived,

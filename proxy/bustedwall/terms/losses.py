@@ -22,6 +22,16 @@ class What(Enum):
 
     ALL = "all"
     """Every segment: data, ACK, FIN and RST."""
+    DATA = "data"
+    """Those that carry bytes, with the ACK, and the FIN, that they carry too."""
+    ACKS = "acks"
+    """Those that carry nothing but an ACK; probes of a closed window and keepalives are such."""
+    FIN = "fin"
+    """Those with a FIN, and the bytes that they carry too."""
+    RST = "rst"
+    """Those with a RST."""
+    KEEPALIVES = "keepalives"
+    """Those that carry nothing, or one byte, that was received before (RFC 9293 §3.8.4)."""
 
     __hash__ = object.__hash__  # as above
 
@@ -32,6 +42,23 @@ class Loss:
 
     way: Way
     what: What = What.ALL
+    larger_than: int = 0
+    """Bytes: what carries so many, or fewer, is spared. Only of what arrives, and 0 spares nothing."""
+    probability: float = 1.0
+    """How likely each of these segments is lost; more than 0, at most 1. Only of what arrives."""
+
+    @property
+    def selective(self) -> bool:
+        """Tell whether some segments of this way are spared."""
+        return self.what is not What.ALL or bool(self.larger_than) or self.probability < 1
+
+    def __str__(self) -> str:
+        words = [self.what.value, self.way.value]
+        if self.larger_than:
+            words.append(f"larger_than {self.larger_than}B")
+        if self.probability < 1:
+            words.append(f"probability {self.probability * 100:.6g}%")
+        return " ".join(words)
 
 
 Losses = frozenset[Loss]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pytest
 import yaml
+from _pytest.mark.structures import ParameterSet
 
 from bustedwall.faults import registry
 from bustedwall.faults.fault import Fault, LastingFault
@@ -38,6 +40,19 @@ def lasting(seconds: float) -> Iterator[LastingFault]:
     for fault in map(read, examples()):
         if isinstance(fault, LastingFault):
             yield fault.model_copy(update={"span": seconds})
+
+
+def guarded(fault: Fault) -> bool:
+    """Tell whether a kernel may ask a privilege for it."""
+    return any(ability.privileged for ability in fault.needs())
+
+
+def marked(faults: Mapping[str, Fault]) -> list[ParameterSet]:
+    """Return the names of faults as parameters of a test; what is guarded runs where there is the privilege."""
+    return [
+        pytest.param(name, marks=[pytest.mark.root("CAP_NET_ADMIN")] if guarded(fault) else [])
+        for name, fault in faults.items()
+    ]
 
 
 def moment(fault: Fault) -> str:

@@ -14,11 +14,12 @@ from bustedwall.cli.layout import columns, section
 from bustedwall.kernel.abilities import Abilities, Tried, find_out
 from bustedwall.kernel.host import Host, look
 from bustedwall.kernel.trials import Aid
-from bustedwall.terms.needs import Ability
+from bustedwall.terms.needs import PRIVILEGE, Ability
 
 FOR: dict[Ability | Aid, str] = {
     Ability.LOSE_FROM: "drop: all from LEG; blackhole",
     Ability.LOSE_TO: "drop: all, acks or next_write to LEG; blackhole",
+    Ability.LOSE_SOME: "drop: data, acks, fin, rst or keepalives from LEG; larger_than, probability",
     Ability.LOSE_SYN: "ignore, at the door",
     Ability.VANISH: "vanish",
     Aid.SPLICE: "bytes in bulk go by without being copied through the program",
@@ -47,7 +48,7 @@ _OWN = 50
 
 _PRIVILEGES = {
     "CAP_NET_BIND_SERVICE": "opens doors on ports below 1024",
-    "CAP_NET_ADMIN": "is for selective loss, which is not in this version",
+    "CAP_NET_ADMIN": "is for losing some of what arrives",
     "CAP_NET_RAW": "is not needed by this version",
     "CAP_SYS_ADMIN": "lifts the limit of this user's pipes, as CAP_SYS_RESOURCE does",
     "CAP_SYS_RESOURCE": "lifts the limit of this user's pipes",
@@ -60,6 +61,8 @@ def way(tried: Tried) -> str | None:
         return None
     if tried.what is Aid.LARGE_PIPES:
         return _PIPES_SPENT
+    if isinstance(tried.what, Ability) and tried.what.privileged and tried.hindrance == "EPERM":
+        return f"it takes {PRIVILEGE}"
     return _WAYS.get(tried.hindrance, _WAY)
 
 
@@ -77,7 +80,12 @@ def doctor(*, as_json: bool) -> None:
     """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
     abilities, host = find_out(), look()
     click.echo(_data(abilities, host) if as_json else _page(abilities, host), nl=as_json)
-    sys.exit(Exit.FINDING if abilities.missing() else Exit.OK)
+    sys.exit(Exit.OK if _works(abilities) else Exit.FINDING)
+
+
+def _works(abilities: Abilities) -> bool:
+    """Tell whether all works that needs no privilege."""
+    return all(ability.privileged for ability in abilities.missing())
 
 
 def _data(abilities: Abilities, host: Host) -> str:
@@ -94,7 +102,7 @@ def _data(abilities: Abilities, host: Host) -> str:
     ]
     data = {
         "version": bustedwall.__version__,
-        "works": not abilities.missing(),
+        "works": _works(abilities),
         "families": [family.value for family in abilities.families],
         "seconds": round(abilities.seconds, 6),
         "abilities": tried,
@@ -110,7 +118,7 @@ def _page(abilities: Abilities, host: Host) -> str:
     took = f"tried on loopback in {abilities.seconds * 1000:.0f} ms"
     verdict = (
         "All that needs no privilege works here."
-        if not abilities.missing()
+        if _works(abilities)
         else "Not all that needs no privilege works here: a policy that needs it is refused, or see on_missing."
     )
     parts = [

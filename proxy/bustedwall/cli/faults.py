@@ -13,6 +13,7 @@ from bustedwall.faults import registry
 from bustedwall.faults.fault import WAYS, Fault
 from bustedwall.policy.keys import in_yaml, keys_of
 from bustedwall.policy.words import either, suggestion
+from bustedwall.terms.needs import PRIVILEGE, Ability
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ class About:
         ]
         instead = [f"`{example}` becomes `{other}`" for example, other in self.instead.items()]
         without = f" Without it, and with `on_missing: approximate`, {', '.join(instead)}." if instead else ""
-        return f"{'; '.join(told)}. No privilege; `bustedwall doctor` tries it.{without}"
+        guarded = [f"`{ability}`" for ability in self.needs if Ability(ability).privileged]
+        price = f"Newer kernels ask {PRIVILEGE} for {' and '.join(guarded)}" if guarded else "No privilege"
+        return f"{'; '.join(told)}. {price}; `bustedwall doctor` tries it.{without}"
 
 
 @click.command()

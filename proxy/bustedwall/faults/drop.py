@@ -6,34 +6,32 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from bustedwall.faults.fault import Damage, LastingFault, Page, Shared, Stage
+from bustedwall.faults.fault import Damage, Fault, LastingFault, Page, Shared, Stage
 from bustedwall.faults.holding import Holding
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.items import Bytes, Item
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import Loss, Way
+from bustedwall.terms.losses import Loss, Way, What
 from bustedwall.terms.needs import Ability, Needs
+from bustedwall.terms.units import Fraction, Size
 
 
 class Lost(Enum):
     """What of one leg, one way, is lost."""
 
     ALL = "all"
+    DATA = "data"
     ACKS = "acks"
+    FIN = "fin"
+    RST = "rst"
+    KEEPALIVES = "keepalives"
     NEXT_WRITE = "next_write"
 
 
-_LATER = ("data", "fin", "rst", "keepalives")
-
-
-def _known(value: object) -> object:
-    if value in _LATER:
-        what = "'drop: {what}' is selective loss, which needs CAP_NET_ADMIN and is not in this version"
-        raise PydanticCustomError("later", what + ": 'drop: all' needs nothing", {"what": value})
-    return value
+_ON_ARRIVAL = (Lost.DATA, Lost.FIN, Lost.RST, Lost.KEEPALIVES)
 
 
 class NextWrite(Stage):
@@ -53,7 +51,7 @@ class NextWrite(Stage):
 
 
 class DropFault(LastingFault):
-    """Lose all segments of one leg, one way; or only ACKs, or only one write, on their way to it."""
+    """Lose segments of one leg, one way: all of them, or some."""
 
     word: ClassVar[str] = "drop"
     value: ClassVar[str] = "what"
@@ -65,6 +63,13 @@ class DropFault(LastingFault):
             "drop: {what: all, from: server, for: 10s}",
             "drop: acks to client",
             "drop: next_write to client",
+            "drop: data from client",
+            "drop: acks from client",
+            "drop: fin from server",
+            "drop: rst from server",
+            "drop: keepalives from client",
+            "drop: {what: data, from: client, larger_than: 1kB}",
+            "drop: {what: data, from: server, probability: 5%}",
         ),
         wire="`all from`: the peer's segments arrive, no ACK answers them, it retransmits with doubling gaps, 0.2, "
         "0.4, 0.85, 1.7 s after its segment and so on; ours still go out. `all to`: our segments, data and ACKs, leave "
@@ -72,50 +77,84 @@ class DropFault(LastingFault):
         "back meanwhile, so that only pure ACKs are lost: the peer retransmits what was read and delivered long ago. "
         "`next_write to`: the first transmission of the next bytes is lost, and TCP repairs it with its first "
         "retransmission. Bytes that cannot leave at once, because the peer does not read, are not lost; the fact "
-        "`write-lost` says how many.",
+        "`write-lost` says how many. The others, all `from`, are selective, and each segment that is meant arrives and "
+        "is thrown away: `data` those with bytes, with the ACK that they carry; `acks` those that are nothing but an "
+        "ACK, so that our kernel retransmits what the peer has received; `fin` and `rst` those with that flag; "
+        "`keepalives` those that repeat the last byte, as probes of a closed window do, too. `larger_than` spares what "
+        "carries so many bytes or fewer, as a path with a smaller MTU that tells nobody.",
         client="send succeeds until its buffer is full, recv waits; ETIMEDOUT when its own limit is reached "
         "(tcp_retries2, about 15 minutes on Linux, or TCP_USER_TIMEOUT). After `next_write` it only waits: about 0.2 s "
-        "on a fast path.",
+        "on a fast path. `acks from client` it does not notice. After a lost FIN it goes on in FIN_WAIT1. With its "
+        "keepalives lost it gives up after TCP_KEEPCNT of them, with ETIMEDOUT and a RST.",
         server="With `all from client` it never hears of the request. With `all to client` it has the request, has "
-        "answered, and its answer is lost: the trap of the request that is repeated.",
+        "answered, and its answer is lost: the trap of the request that is repeated. A FIN, or RST, that was lost on "
+        "the client's leg it does not hear of.",
         healing="The peer is heard again at its next retransmission, after about as long as the loss lasted.",
         faithful="exact where the next IP stack is Linux; others were not tried. A loss holds from what our kernel had "
         "ACKed when it was armed: at `{bytes: N, from: server}` a client that answers byte N at once may be heard "
-        "before `drop: all from client` is set (129 of 160 tries on loopback).",
+        "before `drop: all from client` is set (129 of 160 tries on loopback). With `probability` the kernel draws, "
+        "not our seed; and it draws once for each segment that it sees, which on loopback and behind cards that put "
+        "segments together can be 64 KiB.",
         source="from: IP_MINTTL or IPV6_MINHOPCOUNT 255, RFC 5082; to: a record-route option that is malformed on "
         "arrival, RFC 791 §3.1, each answered by an ICMP parameter problem, in IPv6 a segment-routing header, RFC "
-        "8754; measured on Linux 6.18",
+        "8754; some of what arrives: a classic BPF filter on the socket, net/core/filter.c; keepalives: RFC 9293 "
+        "§3.8.4; measured on Linux 6.18",
     )
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["from"]}, {"required": ["to"]}]})
 
-    what: Annotated[Lost, BeforeValidator(_known)]
-    """Which segments: `all`; `acks`, only with `to`; `next_write`, only with `to`: the bytes that go out next."""
+    what: Lost
+    """Which segments: `all`; `acks`; only with `from`: `data`, `fin`, `rst`, `keepalives`; only with `to`:
+    `next_write`, the bytes that go out next."""
     source: Annotated[Leg | None, Field(alias="from")] = None
     """Lose what this leg's peer sends; a drop has either `from` or `to`."""
     target: Annotated[Leg | None, Field(alias="to")] = None
     """Lose what is sent to this leg's peer."""
+    larger_than: Annotated[Size | None, Field(gt=0)] = None
+    """Only with `from`, `all` or `data`: spare segments that carry so many bytes or fewer."""
+    probability: Annotated[Fraction, Field(gt=0)] = 1.0
+    """Only with `from`: how likely each of these segments is lost; the kernel draws."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.source is None) == (self.target is None):
             raise PydanticCustomError("one_way", "a drop is either from or to a leg, as in 'drop: all from client'")
-        if self.source is not None and self.what is not Lost.ALL:
-            word = self.what.value
-            what = "without CAP_NET_ADMIN '{what}' can be lost only on the way to a leg: 'drop: {what} to {leg}'"
+        word = self.what.value
+        if self.source is not None and self.what is Lost.NEXT_WRITE:
+            what = "'{what}' is what we send, and can be lost only on the way to a leg: 'drop: {what} to {leg}'"
             raise PydanticCustomError("one_way", what, {"what": word, "leg": self.source.other.value})
+        if self.target is not None and self.what in _ON_ARRIVAL:
+            what = "'{what}' can be lost only when it arrives from a leg: 'drop: {what} from {leg}'"
+            raise PydanticCustomError("one_way", what, {"what": word, "leg": self.target.other.value})
+        if self.target is not None and (self.larger_than is not None or self.probability < 1):
+            what = "{key} goes with what arrives from a leg, not with what is sent to one"
+            key = "probability" if self.larger_than is None else "larger_than"
+            raise PydanticCustomError("one_way", what, {"key": key})
+        if self.larger_than is not None and self.what not in (Lost.ALL, Lost.DATA):
+            what = "larger_than goes with all and data, not with {what}"
+            raise PydanticCustomError("one_way", what, {"what": word})
         return self
 
     def arm(self, dice: Dice, shared: Shared) -> Damage:
-        """Return one loss on one leg; for what is lost selectively, a stage beside or instead of it."""
+        """Return one loss on one leg; for what is lost of our own, a stage beside or instead of it."""
         if self.source is not None:
-            return Damage(losses={self.source: frozenset({Loss(Way.FROM)})})
+            return Damage(losses={self.source: frozenset({self._arriving()})})
         assert self.target is not None
         if self.what is Lost.NEXT_WRITE:
             return Damage(stages={self.target.other: NextWrite()})
         ours = {self.target: frozenset({Loss(Way.TO)})}
         return Damage(losses=ours, stages={self.target.other: Holding()} if self.what is Lost.ACKS else {})
 
+    def _arriving(self) -> Loss:
+        return Loss(Way.FROM, What(self.what.value), int(self.larger_than or 0), self.probability)
+
     def needs(self) -> Needs:
-        """Return the loss."""
-        return frozenset({Ability.LOSE_FROM if self.source is not None else Ability.LOSE_TO})
+        """Return the loss; one that spares some of what arrives is a need of its own."""
+        if self.source is None:
+            return frozenset({Ability.LOSE_TO})
+        return frozenset({Ability.LOSE_SOME if self._arriving().selective else Ability.LOSE_FROM})
+
+    def approximation(self) -> Fault | None:
+        """Return the loss of all that arrives, for the loss of all data or ACKs."""
+        wide = self.what in (Lost.DATA, Lost.ACKS) and not self.larger_than and self.probability >= 1
+        return self.model_copy(update={"what": Lost.ALL}) if wide and self.source is not None else None

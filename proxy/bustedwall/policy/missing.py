@@ -11,7 +11,7 @@ from bustedwall.policy.problem import Problem
 from bustedwall.policy.rules import Arm, Rule, Step
 from bustedwall.policy.words import either
 from bustedwall.terms.facts import StepUnmet
-from bustedwall.terms.needs import NOTHING, Ability, Needs
+from bustedwall.terms.needs import NOTHING, PRIVILEGE, Ability, Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,10 @@ def _nearest(fault: Fault, terms: Terms) -> Fault | None:
 
 def _way_out(fault: Fault, terms: Terms) -> str:
     instead = _nearest(fault, terms)
+    privileged = any(ability.privileged for ability in _lacking(fault, terms.missing))
+    get = f"it takes {PRIVILEGE}; " if privileged else ""
     ways = ["skip"] if instead is None else [f"approximate (which does '{instead}')", "skip"]
-    return f"'bustedwall doctor' says why and how to get it; or set on_missing to {either(ways)}"
+    return f"{get}'bustedwall doctor' says why and how to get it; or set on_missing to {either(ways)}"
 
 
 def _listed(abilities: tuple[Ability, ...]) -> str:

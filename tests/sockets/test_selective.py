@@ -218,6 +218,7 @@ def test_losses_on_one_leg_are_a_union_and_each_ends_alone(connect: Connect, ver
     speaker, other = ends(talk, leg)
     assert send(speaker, b"words") == "ok"
     assert read_exactly(other, 5) == b"words"
+    talk.wait("loss-set", 5)
     sets = [fact["losses"] for fact in talk.facts() if fact["fact"] == "loss-set"]
     assert sets[-1] == ["fin from"], "all and data have ended, one by one"
     assert ["data from", "fin from"] in sets

@@ -21,6 +21,8 @@ docs: $(VENV)/.installed
 	$(BIN)/bustedwall faults --markdown > docs/faults.md
 	$(BIN)/bustedwall schema policy > docs/schema/policy.json
 	$(BIN)/bustedwall schema config > docs/schema/config.json
+	$(BIN)/bustedwall schema facts > docs/schema/facts.json
+	$(BIN)/bustedwall schema facts --markdown > docs/facts.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

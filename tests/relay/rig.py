@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.record.valid import wrong
 from tests.relay.peers import HANG, LOCALHOST, VERSIONS, Upstream, at, dial, hang_up, until
 
 Fact = dict[str, Any]
@@ -151,6 +152,7 @@ class Wall:
         errors = self.errors()
         assert "Traceback" not in errors, errors
         assert "a bug of bustedwall" not in errors, errors
+        assert not (odd := wrong(self.facts())), odd
         return code
 
 

@@ -22,7 +22,7 @@ class _Commands(click.Group):
         "policies": "List the policies of the library, or tell of one.",
         "faults": "List the faults, or tell of one.",
         "doctor": "Tell what works on this machine, and how to get what does not.",
-        "schema": "Print the JSON Schema of a policy or a config, for editors.",
+        "schema": "Print the JSON Schema of a policy, a config or a line of the journal.",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

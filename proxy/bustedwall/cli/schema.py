@@ -1,16 +1,21 @@
-"""`bustedwall schema`: what an editor has to know to complete and to check what users write."""
+"""`bustedwall schema`: what an editor has to know of files, and a program of the journal."""
 
 from __future__ import annotations
 
 import click
 
 from bustedwall.policy.schema import SCHEMAS, text_of
+from bustedwall.record.page import page
+from bustedwall.record.schema import facts_schema
+
+_SCHEMAS = {**SCHEMAS, "facts": facts_schema}
 
 
 @click.command()
-@click.argument("what", type=click.Choice(list(SCHEMAS)), default="policy")
-def schema(what: str) -> None:
-    """Print the JSON Schema of a policy file, or of a config file.
+@click.argument("what", type=click.Choice(list(_SCHEMAS)), default="policy")
+@click.option("--markdown", is_flag=True, hidden=True, help="Print docs/facts.md.")
+def schema(what: str, *, markdown: bool) -> None:
+    """Print the JSON Schema of a policy file, of a config file, or of a line of the journal.
 
     An editor that speaks to yaml-language-server takes it from the first line of the YAML:
 
@@ -18,4 +23,4 @@ def schema(what: str) -> None:
     bustedwall schema policy > policy.schema.json
     # yaml-language-server: $schema=./policy.schema.json
     """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
-    click.echo(text_of(SCHEMAS[what]()), nl=False)
+    click.echo(page() if markdown and what == "facts" else text_of(_SCHEMAS[what]()), nl=False)

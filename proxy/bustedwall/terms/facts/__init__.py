@@ -18,6 +18,7 @@ from bustedwall.terms.facts.flow import (
     PeerFinished,
     PeerLost,
 )
+from bustedwall.terms.facts.journal import FactsDropped, JournalTroubled
 from bustedwall.terms.facts.limit import LimitReached
 from bustedwall.terms.facts.loss import LossEvidence, LossSet, WriteLost
 from bustedwall.terms.facts.process import DrainBegan, DrainEnded, Reloaded, ReloadFailed, RulesChanged
@@ -31,7 +32,7 @@ from bustedwall.terms.facts.rule import (
     StepMoot,
     TextHidden,
 )
-from bustedwall.terms.facts.run import FactsDropped, JournalTroubled, RunStarted, StepUnmet
+from bustedwall.terms.facts.run import RunStarted, StepUnmet
 
 __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "Fact",

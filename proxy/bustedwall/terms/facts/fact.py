@@ -13,6 +13,9 @@ class Fact:
 
     name: ClassVar[str]
 
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}
+    """For the JSON Schema: the texts under the fields are their descriptions."""
+
     def record(self) -> dict[str, Any]:
         """Return the fact as plain data: its name, then its fields."""
         plain = {"fact": self.name}

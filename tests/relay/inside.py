@@ -17,6 +17,7 @@ from bustedwall.policy.rules import Rule
 from bustedwall.relay.service import DataPlane, Proxy
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.facts import Fact
+from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 
 
 class Records:
@@ -69,7 +70,11 @@ class FakeResolver:
 
 @contextmanager
 def relaying(
-    upstream: Address, resolver: FakeResolver | None = None, version: int = 4, rules: tuple[Rule, ...] = ()
+    upstream: Address,
+    resolver: FakeResolver | None = None,
+    version: int = 4,
+    rules: tuple[Rule, ...] = (),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[tuple[Proxy, Records]]:
     """Run a proxy, without rules unless some are given; everything is given back in the end."""
     from twisted.internet import reactor  # noqa: PLC0415 (pytest-twisted chooses the reactor first)
@@ -80,7 +85,7 @@ def relaying(
         reactor.installNameResolver(resolver)
     plane = DataPlane(reactor)
     host = {4: "127.0.0.1", 6: "::1"}[version]
-    setup = ProxySetup("proxy", Address(host, 0), upstream, rules)
+    setup = ProxySetup("proxy", Address(host, 0), upstream, rules, limits=limits)
     proxy = Proxy(plane, setup, dice=Dice.seeded(0), record=records, verbose=True)
     try:
         proxy.startService()

@@ -11,6 +11,7 @@ import pytest
 from bustedwall.kernel.sockets import Socket
 from bustedwall.relay import poller
 from bustedwall.relay.listener import Listener
+from bustedwall.relay.seats import Seats
 from bustedwall.terms.facts import AcceptPaused
 
 
@@ -55,7 +56,7 @@ def test_a_door_that_meets_a_bug_rests_and_comes_back(loop: poller.Poller, failu
 
     with socket.create_server(("127.0.0.1", 0)) as door:
         door.settimeout(0)
-        listener = Listener(loop, door, accept, records.append)
+        listener = Listener(loop, door, Seats(9), accept, records.append)
         with socket.create_connection(door.getsockname()), socket.create_connection(door.getsockname()):
             loop.doRead()
             assert len(failures) == len(records) == 1

@@ -51,7 +51,8 @@ class Hall:
         self.works = Clockwork()
         self.admitted: list[tuple[Socket, tuple[str, int], Header]] = []
         self.facts: list[ProxyHeaderRefused] = []
-        self.reception = Reception(self.works, self.works, lambda *who: self.admitted.append(who), self.facts.append)
+        self.lost = 0
+        self.reception = Reception(self.works, self.works, self.admit, self.lose, self.facts.append)
         near, self.far = socket.socketpair()
         near.settimeout(0)
         self.far.settimeout(10)
@@ -60,6 +61,12 @@ class Hall:
         ((_, arrival),) = self.works.watched.items()
         assert isinstance(arrival, Arrival)
         self.arrival = arrival
+
+    def admit(self, sock: Socket, client: tuple[str, int], header: Header) -> None:
+        self.admitted.append((sock, client, header))
+
+    def lose(self) -> None:
+        self.lost += 1
 
     def say(self, data: bytes) -> None:
         self.far.sendall(data)

@@ -161,7 +161,7 @@ def run(
             allowed = own.over(DEFAULT_LIMITS)
             spoken = ProxyProtocol(hears, tells)
             proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed)
-            setup = Config(terms.time_scale, None, (proxy,))
+            setup = Config(terms.time_scale, None, (proxy,), limits=allowed)
         return replace(setup, journal=journal or setup.journal, seed=setup.seed if seed is None else seed)
 
     try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from bustedwall.cli.exits import Exit
 from bustedwall.cli.standard import say
+from bustedwall.kernel.descriptors import seats
 from bustedwall.policy.load import Config
 from bustedwall.policy.model import SEEDS
 from bustedwall.record.form import Form
@@ -58,7 +59,14 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
         _cannot_start(_about_file(error))
     seed = secrets.randbelow(SEEDS) if config.seed is None else config.seed
     recording.record(None, None, RunStarted(seed))
-    wall = Wall(data_plane, config.proxies, recording.record, seed=seed, verbose=recording.verbose)
+    wall = Wall(
+        data_plane,
+        config.proxies,
+        recording.record,
+        seed=seed,
+        flows=seats(config.limits.flows),
+        verbose=recording.verbose,
+    )
     tell, announce = partial(recording.record, None, None), partial(_say_where, wall)
     reloading = Reloading(wall, config, load, options.drain, tell, announce)
     run = _Run(wall, recording, reloading, seed, options)

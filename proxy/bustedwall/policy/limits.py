@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bustedwall.faults.reset import ResetFault
+from bustedwall.policy.matching import Ordinal
 from bustedwall.policy.rules import Arm, AtIdle, Rule
 from bustedwall.terms.limits import Limit, Limits
 from bustedwall.terms.units import Duration
@@ -22,6 +23,10 @@ class WrittenLimits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    flows: Ordinal | None = None
+    """So many clients are connected at once, over all proxies or of one; the next ones wait. Default: 10000."""
+    connect: Span = None
+    """The upstream must be connected within so long, or the client gets a RST. Default: 130s."""
     fault: Span = None
     """A fault ends after so long, whatever its rule says. Default: 30m."""
     orphan: Span = None

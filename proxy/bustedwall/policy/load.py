@@ -52,6 +52,8 @@ class Config:
     proxies: tuple[ProxySetup, ...]
     seed: int | None = None
     """None: it is not said."""
+    limits: Limits = DEFAULT_LIMITS
+    """Of all proxies together."""
 
 
 def load_config(
@@ -98,7 +100,7 @@ def config_of(
     problems += loader.problems
     if file is None or problems:
         raise PolicyError(problems)
-    of_config = file.limits.over(DEFAULT_LIMITS)
+    of_config = limits.over(file.limits.over(DEFAULT_LIMITS))
     of_proxies = [limits.over(proxy.limits.over(of_config)) for proxy in file.proxies]
     return Config(
         time_scale=terms.time_scale,
@@ -116,6 +118,7 @@ def config_of(
             for proxy, found, own_limits in zip(file.proxies, own, of_proxies, strict=True)
         ),
         seed=file.seed,
+        limits=of_config,
     )
 
 

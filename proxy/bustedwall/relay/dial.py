@@ -16,7 +16,8 @@ from zope.interface import implementer
 from bustedwall.kernel.endings import errno_name
 from bustedwall.kernel.sockets import Socket, connected, outgoing
 from bustedwall.policy.address import Address
-from bustedwall.terms.facts import AddressFailed
+from bustedwall.terms.facts import AddressFailed, LimitReached
+from bustedwall.terms.limits import Limit
 
 if TYPE_CHECKING:
     from bustedwall.relay.tcpflow import TcpFlow
@@ -29,24 +30,43 @@ _ANSWERED = (0, errno.ECONNRESET)
 
 
 class Upstream:
-    """Where a proxy's flows go; a host name is resolved anew for each of them."""
+    """Where a proxy's flows go.
+
+    A host name is resolved anew for each flow; those that come while it is being resolved share the
+    answer, so a resolver that hangs has one question to answer, and not one of each client.
+    """
 
     def __init__(self, reactor: IReactorPluggableNameResolver, address: Address) -> None:
         self.address = address
         self._reactor = reactor
-        self._literal: Sequence[Target] | None = None
+        self._asking: dict[Dialling, None] = {}
+        """Who waits for the answer, in order."""
+        self._asked = False
+        """An answer is under way."""
+        self.literal: Sequence[Target] | None = None
+        """The address, where that is what was written; nobody has to be asked."""
         if isIPAddress(address.host):
-            self._literal = (_target(IPv4Address("TCP", address.host, address.port)),)
+            self.literal = (_target(IPv4Address("TCP", address.host, address.port)),)
         elif isIPv6Address(address.host):
-            self._literal = (_target(IPv6Address("TCP", address.host, address.port)),)
+            self.literal = (_target(IPv6Address("TCP", address.host, address.port)),)
 
-    def targets(self) -> Sequence[Target] | Deferred[Sequence[Target]]:
-        """Return the addresses to try, in the resolver's order; none if the name is not known."""
-        if self._literal is not None:
-            return self._literal
-        answer = _Answer()
-        self._reactor.nameResolver.resolveHostName(answer, self.address.host, self.address.port)
-        return answer.complete
+    def ask(self, dialling: Dialling) -> None:
+        """Tell a dialling the addresses to try, in the resolver's order; none if the name is not known."""
+        self._asking[dialling] = None
+        if not self._asked:
+            self._asked = True
+            answer = _Answer()
+            answer.complete.addCallback(self._answered)
+            self._reactor.nameResolver.resolveHostName(answer, self.address.host, self.address.port)
+
+    def forget(self, dialling: Dialling) -> None:
+        """Tell a dialling nothing any more."""
+        self._asking.pop(dialling, None)
+
+    def _answered(self, targets: Sequence[Target]) -> None:
+        asking, self._asking, self._asked = self._asking, {}, False
+        for dialling in asking:
+            dialling.resolved(targets)
 
 
 def _target(address: IAddress) -> Target:
@@ -95,39 +115,56 @@ def _send(sock: Socket, header: bytes) -> int:
 class Dialling:
     """The dialling of one flow."""
 
-    __slots__ = ("_flow", "_sock", "_target", "_targets")
+    __slots__ = ("_flow", "_sock", "_target", "_targets", "_upstream", "alarm")
 
     def __init__(self, flow: TcpFlow) -> None:
         self._flow: TcpFlow | None = flow
+        self._upstream: Upstream = flow.proxy.upstream
+        self.alarm: float | None = None
         self._targets: Iterator[Target] = iter(())
         self._target: Target | None = None
         self._sock: Socket | None = None
 
     def start(self) -> None:
         """Find out the addresses and try the first."""
-        assert self._flow is not None
-        upstream = self._flow.proxy.upstream
-        targets = upstream.targets()
-        if isinstance(targets, Deferred):
-            targets.addCallback(self._resolved, str(upstream.address))
-        else:
-            self._targets = iter(targets)
+        literal = self._upstream.literal
+        if literal is not None:
+            self._targets = iter(literal)
             self._try_next()
+        else:
+            self._wait()
+            self._upstream.ask(self)
 
     def cancel(self) -> None:
         """Stop; the flow is not told anything any more."""
-        flow, self._flow = self._flow, None
+        flow = self._leave()
+        self._upstream.forget(self)
         if self._sock is not None:
-            assert flow is not None
             flow.poller.forget(self._sock.fileno())
             self._sock.close()
 
-    def _resolved(self, targets: Sequence[Target], name: str) -> None:
+    def _wait(self) -> None:
+        """Wait, but not for ever; one wait has the time of all."""
+        flow = self._flow
+        assert flow is not None
+        if self.alarm is None:
+            flow.proxy.alarm.set(self, flow.poller.clock() + flow.proxy.setup.limits.connect)
+
+    def _leave(self) -> TcpFlow:
+        """Let go of the flow and return it: it is open, or will not be."""
+        flow, self._flow = self._flow, None
+        assert flow is not None
+        if self.alarm is not None:
+            flow.proxy.alarm.set(self, None)
+        return flow
+
+    def resolved(self, targets: Sequence[Target]) -> None:
+        """Try the addresses of the upstream."""
         flow = self._flow
         if flow is None:
             return
         if not targets:
-            flow.note(AddressFailed(name, "host name not found"))
+            flow.note(AddressFailed(str(self._upstream.address), "host name not found"))
         self._targets = iter(targets)
         flow.poller.guard(flow, self._try_next)
 
@@ -147,16 +184,18 @@ class Dialling:
             if error is None:
                 self._sock, self._target = sock, target
                 flow.poller.watch(sock.fileno(), self)
+                self._wait()
                 return
             if error in _ANSWERED:
                 self._open(flow, sock, shown, error, watched=False)
                 return
             sock.close()
             flow.note(AddressFailed(shown, errno_name(error)))
-        flow.dial_failed()
+        self._leave().dial_failed()
 
     def _open(self, flow: TcpFlow, sock: Socket, shown: str, error: int, *, watched: bool) -> None:
         """Open the flow, and tell it of a RST that the kernel has told us; it tells it once."""
+        self._leave()
         if flow.header:
             error = error or _send(sock, flow.header)
             flow.header = b""
@@ -186,6 +225,17 @@ class Dialling:
 
     def on_turn(self) -> None:
         """Do nothing: a dialling asks for no turns."""
+
+    # ---- Sleeper
+
+    def wake(self, now: float) -> None:
+        """Wait no longer."""
+        flow, target = self._flow, self._target
+        assert flow is not None
+        flow.note(LimitReached(Limit.CONNECT, flow.proxy.setup.limits.connect))
+        flow.note(AddressFailed(str(self._upstream.address) if target is None else target[2], "limits.connect"))
+        self.cancel()
+        flow.dial_failed()
 
     def on_failure(self) -> None:
         """End the flow."""

@@ -14,8 +14,10 @@ from bustedwall.kernel.loss import dropped, lose_arriving
 from bustedwall.kernel.sockets import Socket, take
 from bustedwall.policy.address import Address
 from bustedwall.relay.poller import Poller
+from bustedwall.relay.seats import Seats
 from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
-from bustedwall.terms.facts import AcceptPaused, DoorSet
+from bustedwall.terms.facts import AcceptPaused, DoorSet, LimitReached
+from bustedwall.terms.limits import Limit
 
 _BACKLOG = 4096
 _BATCH = 64
@@ -74,17 +76,25 @@ class Listener:
     """Accepts clients while it is open."""
 
     def __init__(
-        self, poller: Poller, sock: socket.socket, accept: Accept, record: Callable[[AcceptPaused | DoorSet], None]
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        seats: Seats,
+        accept: Accept,
+        record: Callable[[AcceptPaused | DoorSet | LimitReached], None],
     ) -> None:
         self.sock = sock
         self._family = int(sock.family)
         self._poller = poller
+        self._seats = seats
         self._accept = accept
         self._record = record
         self._door = OPEN_DOOR
         self._dropped = dropped(sock)
         """What the kernel had discarded when the door was set last."""
         self._resting = False
+        self._crowded = False
+        """All seats are taken, or clients still wait since they were."""
         self._watched = False
         self._counting: IDelayedCall | None = None
         self._watch()
@@ -171,9 +181,13 @@ class Listener:
     def on_knock(self) -> None:
         """Accept a batch of clients."""
         for _ in range(_BATCH):
+            if (full := self._seats.full()) is not None:
+                self._wait_for(full)
+                return
             try:
                 sock, peer = take(self.sock, self._family)
             except BlockingIOError:
+                self._crowded = False
                 return
             except OSError as error:
                 if error.errno in _NEXT:
@@ -185,6 +199,15 @@ class Listener:
     def on_failure(self) -> None:
         """Go on after an exception, which has been logged: the other clients are not to blame."""
         self._rest("a bug, see the log")
+
+    def _wait_for(self, seats: Seats) -> None:
+        """Leave the clients in the backlog until there is a seat; it is told once as long as some wait."""
+        if not self._crowded:
+            self._crowded = True
+            self._record(LimitReached(Limit.FLOWS, seats.most))
+        self._resting = True
+        self._watch()
+        seats.wait(self._come_back)
 
     def _rest(self, why: str) -> None:
         """Leave the clients in the backlog for a moment, or the loop would spin on them."""

@@ -31,11 +31,14 @@ class Reception:
         poller: Poller,
         alarm: Alarm,
         admit: Callable[[Socket, Client, Header], None],
+        lost: Callable[[], None],
         record: Callable[[ProxyHeaderRefused], None],
     ) -> None:
+        """`lost` is called for each client that is not let in."""
         self.poller = poller
         self.alarm = alarm
         self._admit = admit
+        self._lost = lost
         self._record = record
         self._arrivals: set[Arrival] = set()
 
@@ -75,6 +78,7 @@ class Reception:
         self._forget(arrival)
         self.poller.forget(arrival.sock.fileno())
         reset(arrival.sock)
+        self._lost()
 
     def _forget(self, arrival: Arrival) -> None:
         self._arrivals.remove(arrival)

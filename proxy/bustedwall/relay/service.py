@@ -21,10 +21,12 @@ from bustedwall.relay.listener import Listener, listen
 from bustedwall.relay.poller import Poller, Reactor
 from bustedwall.relay.reception import Reception, introduction
 from bustedwall.relay.ruling import Ruling
+from bustedwall.relay.seats import Seats
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
 from bustedwall.terms.facts import Fact, ProxyListening, RulesChanged
+from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.proxy_header import Header
 
 Record = Callable[[str, int | None, Fact], None]
@@ -32,11 +34,12 @@ Record = Callable[[str, int | None, Fact], None]
 
 
 class DataPlane:
-    """What the proxies of one reactor share: the epoll and the timer."""
+    """What the proxies of one reactor share: the epoll, the timer and the seats."""
 
-    def __init__(self, reactor: Reactor) -> None:
+    def __init__(self, reactor: Reactor, flows: int = DEFAULT_LIMITS.flows) -> None:
         self.poller = Poller(reactor)
         self.alarm = Alarm(self.poller)
+        self.seats = Seats(flows)
 
     def close(self) -> None:
         """Leave the reactor; all proxies must have been stopped."""
@@ -78,7 +81,10 @@ class Proxy(Service):
         """A socket that listens already; None: `startService` opens one."""
         self._listener: Listener | None = None
         self._flows: set[TcpFlow] = set()
-        self._reception = Reception(plane.poller, plane.alarm, self._admit, partial(self.record, None))
+        self._seats = Seats(setup.limits.flows, plane.seats)
+        self._reception = Reception(
+            plane.poller, plane.alarm, self._admit, self._seats.give_back, partial(self.record, None)
+        )
         self._drain: Drain | None = None
         self.table = FlowTable(dice, setup.limits, admitted)
         self._ruling = Ruling(self.table, plane.alarm, self._flows, self._set_door, partial(self.record, None))
@@ -135,6 +141,7 @@ class Proxy(Service):
                 self.record(None, notice)
         self.upstream = Upstream(self.poller.reactor, setup.upstream)
         self.table.limit(setup.limits)
+        self._seats.resize(setup.limits.flows)
         if door is not None:
             self._shut_door()
             self._listen(door)
@@ -165,6 +172,7 @@ class Proxy(Service):
     def flow_closed(self, flow: TcpFlow) -> None:
         """Forget a flow whose sockets are closed."""
         self._flows.discard(flow)
+        self._seats.give_back()
         if self._drain is not None:
             self._drain.flow_closed()
 
@@ -172,6 +180,7 @@ class Proxy(Service):
         heard = self.setup.proxy_protocol
         if heard.hears:
             self._reception.receive(sock, client, heard.within)
+            self._seats.take()
         else:
             self._admit(sock, client)
 
@@ -184,6 +193,8 @@ class Proxy(Service):
         flow = TcpFlow(self, self.table.admitted, client[0], logic, sock)
         flow.header = told
         self._flows.add(flow)
+        if header is None:
+            self._seats.take()  # who was in the reception has one
         for fact in self.table.draws(flow.number):
             flow.note(fact)
         self.poller.guard(flow, partial(flow.start, client, via))
@@ -194,7 +205,7 @@ class Proxy(Service):
             self._listener = None
 
     def _listen(self, sock: socket.socket) -> None:
-        self._listener = Listener(self.poller, sock, self._accept, self._ruling.note)
+        self._listener = Listener(self.poller, sock, self._seats, self._accept, self._ruling.note)
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
 
     def _set_door(self, door: Door) -> None:

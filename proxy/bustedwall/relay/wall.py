@@ -15,6 +15,7 @@ from bustedwall.relay.listener import listen
 from bustedwall.relay.poller import Reactor
 from bustedwall.relay.service import DataPlane, Proxy, Record
 from bustedwall.terms.dice import Dice
+from bustedwall.terms.limits import DEFAULT_LIMITS
 
 
 class CannotListenError(Exception):
@@ -40,7 +41,14 @@ class Wall(Service):
     """Starts every proxy, or none; changes all that a config asks for, or nothing."""
 
     def __init__(
-        self, reactor: Reactor, setups: Sequence[ProxySetup], record: Record, *, seed: int, verbose: bool
+        self,
+        reactor: Reactor,
+        setups: Sequence[ProxySetup],
+        record: Record,
+        *,
+        seed: int,
+        verbose: bool,
+        flows: int = DEFAULT_LIMITS.flows,
     ) -> None:
         self.reactor = reactor
         self.proxies: tuple[Proxy, ...] = ()
@@ -48,7 +56,7 @@ class Wall(Service):
         self.leaving: set[Proxy] = set()
         """Those whose door is shut for good, and which have flows yet."""
         self._setups = tuple(setups)
-        self._plane = DataPlane(reactor)
+        self._plane = DataPlane(reactor, flows)
         self._dice = Dice.seeded(seed)
         self._record = record
         self._verbose = verbose

@@ -12,6 +12,8 @@ from enum import Enum
 class Limit(Enum):
     """The limits, as a config names them."""
 
+    FLOWS = "flows"
+    CONNECT = "connect"
     FAULT = "fault"
     ORPHAN = "orphan"
     IDLE = "idle"
@@ -19,8 +21,14 @@ class Limit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of a proxy, in seconds."""
+    """The limits of a proxy, in flows, bytes and seconds."""
 
+    flows: int = 10_000
+    """Clients that are connected at once, over all proxies, and of this one: with two descriptors each they fit into
+    the 20,000 that many machines allow."""
+    connect: float = 130.0
+    """The upstream must be connected within so long, name and all addresses: a little longer than the 127 s for which
+    Linux sends SYNs (tcp_syn_retries 6), so that where one address is silent its own ETIMEDOUT comes first."""
     fault: float = 1800.0
     """A fault ends after so long, whatever its rule says. Longer than any outage that a test waits for; short enough
     that one that somebody forgot is gone before the next shift asks who broke staging."""

@@ -27,7 +27,7 @@ class AddressFailed(Fact):
     address: str
     """The address and port that were tried."""
     error: str
-    """The errno's name, or why the name could not be resolved."""
+    """The errno's name, why the name could not be resolved, or the limit that bit: `limits.connect`."""
 
 
 @dataclass(frozen=True, slots=True)

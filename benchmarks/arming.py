@@ -60,7 +60,7 @@ async def opened(proxy: Proxy, upstream: socket.socket) -> tuple[TcpFlow, list[s
     server.setblocking(False)  # noqa: FBT003 (as above)
     await loop.sock_sendall(client, b"?")
     await loop.sock_recv(server, 1)  # by now both legs are up
-    (flow,) = proxy._flows  # noqa: SLF001 (the one flow that there is)
+    (flow,) = proxy.flows
     return flow, [client, server]
 
 

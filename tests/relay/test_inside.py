@@ -174,7 +174,7 @@ async def test_an_upstream_that_speaks_and_aborts_before_it_is_looked_at_was_not
     upstream.sock.setsockopt(*MIN_TTL[version], 255)
     with relaying(where(upstream), version=version) as (proxy, records):
         client = await deferToThread(client_of, proxy)
-        await so(lambda: proxy._flows, "the proxy is dialling")
+        await so(lambda: proxy.flows, "the proxy is dialling")
         upstream.sock.setsockopt(*MIN_TTL[version], 0)
         # From here to the next await the reactor stands still: the proxy sees all of it at once.
         server = upstream.accept()

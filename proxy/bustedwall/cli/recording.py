@@ -41,6 +41,11 @@ class Recording:
         self.verbose = verbose or self._journal is not None
         """Whether anybody wants to know of every flow's daily life."""
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how often each fact was recorded, by its name."""
+        return dict(self._stream.counts)
+
     def record(self, proxy: str | None, flow: int | None, fact: Fact) -> None:
         """Hand a fact to everyone who reads."""
         self._stream.record(proxy, flow, fact)

@@ -90,6 +90,14 @@ ADDRESS = _Address()
 @click.option("--journal", type=click.Path(path_type=Path), help="Append every fact to this file, as JSON Lines.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write this file once all proxies listen.")
 @click.option(
+    "--state-file",
+    type=click.Path(path_type=Path),
+    help="Where SIGUSR1 writes the state of all flows, as JSON; else to stdout.",
+)
+@click.option(
+    "--command-file", type=click.Path(path_type=Path), help="Make a named pipe that takes commands, as in 'echo panic'."
+)
+@click.option(
     "--drain",
     type=_Span(),
     default="10s",
@@ -120,6 +128,8 @@ def run(
     limits: tuple[str, ...],
     journal: Path | None,
     ready_file: Path | None,
+    state_file: Path | None,
+    command_file: Path | None,
     drain: float,
     log: str,
     *,
@@ -131,6 +141,7 @@ def run(
 
     Prints `listening NAME HOST:PORT` for each proxy when it is ready, and on stderr the seed.
     SIGTERM and SIGINT shut the doors, let open flows go on for --drain, end the rest with a RST and exit 0.
+    SIGHUP reads the policies again, SIGUSR1 tells the state as JSON, SIGUSR2 takes all rules away at once.
 
     \b
     bustedwall run configs/demo.yaml
@@ -171,4 +182,5 @@ def run(
         lacking = any(problem.privilege for problem in error.problems)
         sys.exit(Exit.MISSING_PRIVILEGE if lacking else Exit.FINDING)
     form = (Form.TEXT if is_terminal(sys.stderr) else Form.JSON) if log == "auto" else Form(log)
-    sys.exit(serve(setup, load, Options(drain, form, ready_file, verbose=verbose, quiet=quiet)))
+    options = Options(drain, form, ready_file, state_file, command_file, verbose=verbose, quiet=quiet)
+    sys.exit(serve(setup, load, options))

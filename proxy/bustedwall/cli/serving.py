@@ -10,11 +10,14 @@ import signal
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+import bustedwall
 from bustedwall.cli.exits import Exit
+from bustedwall.cli.files import write_whole
 from bustedwall.cli.standard import say
 from bustedwall.kernel.descriptors import seats
 from bustedwall.policy.load import Config
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
     from bustedwall.relay.wall import Wall
 
 
+STATE_SCHEMA = 1
+"""The version of the state's document; it changes when a reader of old ones would misread new ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line says of the process, and not of its proxies."""
@@ -38,6 +45,10 @@ class Options:
     form: Form
     """How stderr is written."""
     ready_file: Path | None = None
+    state_file: Path | None = None
+    """Where the state goes that SIGUSR1 asks for; None: to stdout."""
+    command_file: Path | None = None
+    """A named pipe that takes commands."""
     verbose: bool = False
     quiet: bool = False
 
@@ -46,9 +57,12 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
     """Run the proxies until a signal ends them; `load` reads the config again."""
     from twisted.internet import reactor  # noqa: PLC0415 (importing it chooses the reactor of the process)
 
-    from bustedwall.cli.recording import Recording  # noqa: PLC0415 (late, for a quick --help)
+    from bustedwall.cli.command_file import CommandFile  # noqa: PLC0415 (late, for a quick --help)
+    from bustedwall.cli.orders import Orders  # noqa: PLC0415
+    from bustedwall.cli.recording import Recording  # noqa: PLC0415
     from bustedwall.cli.reloading import Reloading  # noqa: PLC0415
     from bustedwall.cli.signals import Signals  # noqa: PLC0415
+    from bustedwall.cli.telling import Telling  # noqa: PLC0415
     from bustedwall.relay.wall import CannotListenError, Wall  # noqa: PLC0415
 
     data_plane = cast("Reactor", reactor)  # the module stands in for the reactor that it installed
@@ -67,20 +81,31 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
         flows=seats(config.limits.flows),
         verbose=recording.verbose,
     )
-    tell, announce = partial(recording.record, None, None), partial(_say_where, wall)
-    reloading = Reloading(wall, config, load, options.drain, tell, announce)
+    record = partial(recording.record, None, None)
+    reloading = Reloading(wall, config, load, options.drain, record, partial(_say_where, wall))
     run = _Run(wall, recording, reloading, seed, options)
+    telling = Telling(data_plane, wall, options.state_file, run.head, record)
+    orders = Orders(wall, record, reload=run.reload, tell=telling.begin)
     signals.on_end(run.drain, wall.end_flows)
     signals.on(signal.SIGHUP, run.reload)
+    signals.on(signal.SIGUSR1, telling.begin)
+    signals.on(signal.SIGUSR2, orders.panic)
+    command_file = None
     try:
+        if options.command_file is not None:
+            command_file = CommandFile(data_plane, options.command_file, orders.obey)
         wall.startService()
-    except CannotListenError as error:
+    except (CannotListenError, OSError) as error:
+        if command_file is not None:
+            command_file.close()
         recording.close()
-        _cannot_start(str(error))
+        _cannot_start(_about_file(error) if isinstance(error, OSError) else str(error))
     reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
     reactor.callWhenRunning(run.announce)
     gc.freeze()  # what is loaded by now stays; the collector need not look at it again
     reactor.run(installSignalHandlers=False)  # type: ignore[call-arg]  # all reactors take it, their interface does not
+    if command_file is not None:
+        command_file.close()
     recording.close()
     return run.exit
 
@@ -95,7 +120,23 @@ class _Run:
         self._reloading = reloading
         self._seed = seed
         self._options = options
+        self._began = wall.reactor.seconds()
         self._ending = False
+
+    def head(self) -> dict[str, Any]:
+        """Return the state of the process itself."""
+        return {
+            "schema": STATE_SCHEMA,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "version": bustedwall.__version__,
+            "pid": os.getpid(),
+            "seed": self._seed,
+            "state": "draining" if self._ending else "running",
+            "uptime": round(self._wall.reactor.seconds() - self._began, 3),
+            "reloads": self._reloading.done,
+            "reloads_failed": self._reloading.failed,
+            "facts": self._recording.counts,
+        }
 
     def announce(self) -> None:
         """Say that all is up."""
@@ -103,7 +144,7 @@ class _Run:
         if self._options.ready_file is not None:
             told = {"pid": os.getpid(), "seed": self._seed, "proxies": addresses}
             try:
-                _write_whole(self._options.ready_file, json.dumps(told) + "\n")
+                write_whole(self._options.ready_file, f"{json.dumps(told)}\n".encode())
             except OSError as error:
                 say(f"bustedwall: {_about_file(error)}", err=True)
                 self.exit = Exit.CANNOT_START
@@ -134,13 +175,6 @@ def _say_where(wall: Wall, names: Collection[str]) -> None:
     for proxy in wall.proxies:
         if proxy.proxy_name in names:
             say(f"listening {proxy.proxy_name} {proxy.address}")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _about_file(error: OSError) -> str:

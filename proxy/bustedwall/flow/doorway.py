@@ -42,6 +42,11 @@ class Doorway:
         doors = [arming.damage.door for _, arming in self._scripts.armed() if arming.damage.door is not None]
         return max(doors, key=_strictness, default=OPEN_DOOR)
 
+    @property
+    def armed(self) -> list[tuple[str, str]]:
+        """Return which faults are in force, each with its rule."""
+        return [(rule.name, str(arming.fault)) for rule, arming in self._scripts.armed()]
+
     def call(self, rule: Rule, now: float) -> None:
         """Have a rule's moment come to the door."""
         if not any(isinstance(step, Arm) and step.fault.at_door for step in rule.steps):

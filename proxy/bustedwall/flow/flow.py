@@ -79,6 +79,16 @@ class Flow:
         """Return how many bytes arrived for a leg that had ended, or were held for one when it did."""
         return self._legs.discarded
 
+    @property
+    def armed(self) -> list[tuple[str, str]]:
+        """Return which faults are in force, each with its rule."""
+        return [(rule.name, str(arming.fault)) for rule, arming in self._scripts.armed()]
+
+    @property
+    def held(self) -> int:
+        """Return how many bytes are held, in stages and at the gates."""
+        return sum(direction.held() for direction in self._directions.values())
+
     def join_late(self, passed: dict[Leg, int], *, opened: bool) -> None:
         """Begin in the middle: the relay had no need of any logic before."""
         self._moments.accepted = True

@@ -45,6 +45,11 @@ class FlowTable:
         """What clients meet now."""
         return self._door
 
+    @property
+    def armed(self) -> list[tuple[str, str]]:
+        """Return which faults are in force at the door, each with its rule."""
+        return self._doorway.armed
+
     def limit(self, limits: Limits) -> None:
         """Have other limits for what is armed from now on, for new flows, and, once rules change, for all."""
         self._commons.limits = limits

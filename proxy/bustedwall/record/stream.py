@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,9 +35,12 @@ class Stream:
 
     def __init__(self, readers: Sequence[Reader]) -> None:
         self._readers = tuple(readers)
+        self.counts: Counter[str] = Counter()
+        """How often each fact was recorded, by its name."""
 
     def record(self, proxy: str | None, flow: int | None, fact: Fact) -> None:
         """Hand a fact to every reader."""
+        self.counts[fact.name] += 1
         entry = Entry(datetime.now(UTC), proxy, flow, fact)
         for reader in self._readers:
             reader.take(entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 
 from twisted.application.service import Service
@@ -13,7 +14,7 @@ from bustedwall.flow.table import FlowTable
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
-from bustedwall.policy.rules import Rule
+from bustedwall.policy.rules import AtSignal, Rule
 from bustedwall.relay.alarm import Alarm
 from bustedwall.relay.dial import Upstream
 from bustedwall.relay.drain import Drain
@@ -31,6 +32,19 @@ from bustedwall.terms.proxy_header import Header
 
 Record = Callable[[str, int | None, Fact], None]
 """Where facts go: the proxy's name, the flow's number or None, the fact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """How much was in force when rules were taken away."""
+
+    rules: int = 0
+    faults: int = 0
+    flows: int = 0
+    """On which something was armed."""
+
+    def __add__(self, other: Cleared) -> Cleared:
+        return Cleared(self.rules + other.rules, self.faults + other.faults, self.flows + other.flows)
 
 
 class DataPlane:
@@ -74,20 +88,25 @@ class Proxy(Service):
         """Record also what every flow does: accepted, opened, finished, closed."""
         self.setup = setup
         """What the config says of this proxy."""
-        self._rules: tuple[Rule, ...] = ()
+        self.rules: tuple[Rule, ...] = ()
         """Those in force: of the setup, unless somebody has applied others."""
         self._record = record
         self._door = door
         """A socket that listens already; None: `startService` opens one."""
         self._listener: Listener | None = None
-        self._flows: set[TcpFlow] = set()
+        self.flows: set[TcpFlow] = set()
         self._seats = Seats(setup.limits.flows, plane.seats)
         self._reception = Reception(
             plane.poller, plane.alarm, self._admit, self._seats.give_back, partial(self.record, None)
         )
         self._drain: Drain | None = None
         self.table = FlowTable(dice, setup.limits, admitted)
-        self._ruling = Ruling(self.table, plane.alarm, self._flows, self._set_door, partial(self.record, None))
+        self._ruling = Ruling(self.table, plane.alarm, self.flows, self._set_door, partial(self.record, None))
+
+    @property
+    def has_door(self) -> bool:
+        """Tell whether clients can come."""
+        return self._listener is not None
 
     @property
     def address(self) -> Address:
@@ -101,8 +120,8 @@ class Proxy(Service):
             self.record(None, notice)
         self._listen(self._door or listen(self.setup.listen))
         super().startService()
-        self._rules = self.setup.rules
-        self._ruling.change(self._rules)
+        self.rules = self.setup.rules
+        self._ruling.change(self.rules)
 
     def stopService(self) -> None:  # noqa: N802 (Twisted's name)
         """Shut the door and end every flow."""
@@ -120,18 +139,18 @@ class Proxy(Service):
         """End every flow now, both legs by RST."""
         if self._drain is not None:
             self._drain.end_now()
-        for flow in tuple(self._flows):
+        for flow in tuple(self.flows):
             flow.abort()
 
     def drain(self, seconds: float) -> Deferred[None]:
         """Shut the door and wait for the open flows, so long at most; then end the rest."""
         self.shut()
-        self._drain = Drain(self.poller.reactor, self._flows, seconds, partial(self.record, None))
+        self._drain = Drain(self.poller.reactor, self.flows, seconds, partial(self.record, None))
         return self._drain.over
 
     def runs(self, setup: ProxySetup) -> bool:
         """Tell whether this is the setup, with its rules in force."""
-        return setup == self.setup and self._rules == setup.rules
+        return setup == self.setup and self.rules == setup.rules
 
     def change(self, setup: ProxySetup, door: socket.socket | None) -> None:
         """Have another setup from now on, and another door if there is one; open flows keep their connections."""
@@ -150,7 +169,7 @@ class Proxy(Service):
 
     def apply(self, rules: tuple[Rule, ...]) -> None:
         """Have these rules from now on: unchanged ones go on, the others end, on open flows too."""
-        before, self._rules = self._rules, rules
+        before, self.rules = self.rules, rules
         added, removed = _names(rules, but=before), _names(before, but=rules)
         self._ruling.change(rules)
         if added or removed:
@@ -161,9 +180,21 @@ class Proxy(Service):
         if self._listener is not None:
             self._listener.share_port(shared=shared)
 
-    def signal(self, name: str) -> None:
-        """Fire a signal: the moment of every rule that waits for it has come."""
+    def clear(self) -> Cleared:
+        """Take all rules away until there is another setup; open flows go on, healed."""
+        armed = [flow.logic.armed for flow in self.flows if flow.logic is not None]
+        cleared = Cleared(
+            rules=len(self.rules),
+            faults=len(self.table.armed) + sum(map(len, armed)),
+            flows=sum(map(bool, armed)),
+        )
+        self.apply(())
+        return cleared
+
+    def signal(self, name: str) -> int:
+        """Fire a signal: the moment of every rule that waits for it has come; return how many those are."""
         self._ruling.signal(name)
+        return sum(rule.when == AtSignal(name) for rule in self.rules)
 
     def record(self, flow: int | None, fact: Fact) -> None:
         """Record a fact of this proxy, or of one of its flows."""
@@ -171,7 +202,7 @@ class Proxy(Service):
 
     def flow_closed(self, flow: TcpFlow) -> None:
         """Forget a flow whose sockets are closed."""
-        self._flows.discard(flow)
+        self.flows.discard(flow)
         self._seats.give_back()
         if self._drain is not None:
             self._drain.flow_closed()
@@ -192,7 +223,7 @@ class Proxy(Service):
         logic = self.table.admit(client[0], self.poller.clock())
         flow = TcpFlow(self, self.table.admitted, client[0], logic, sock)
         flow.header = told
-        self._flows.add(flow)
+        self.flows.add(flow)
         if header is None:
             self._seats.take()  # who was in the reception has one
         for fact in self.table.draws(flow.number):

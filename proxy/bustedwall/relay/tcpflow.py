@@ -46,11 +46,11 @@ class TcpFlow(Notes):
     """One client connection and its upstream connection."""
 
     __slots__ = (
-        "_began",
         "_events",
         "_grave",
         "address",
         "alarm",
+        "began",
         "client",
         "closed",
         "dialling",
@@ -83,7 +83,7 @@ class TcpFlow(Notes):
         self._grave: float | None = None
         """When a leg that is gone is buried, whether or not all that it had sent was taken."""
         self._events: list[Event | RulesChanged | RuleCalled | None] = []
-        self._began = self.poller.clock()
+        self.began = self.poller.clock()
 
     # ---- beginning
 
@@ -241,13 +241,13 @@ class TcpFlow(Notes):
 
     def call(self, rule: Rule) -> None:
         """Tell the logic that a moment of a policy has come, if the rule matches this flow."""
-        if self.proxy.table.touches(rule, self.number, self.address, self._began):
+        if self.proxy.table.touches(rule, self.number, self.address, self.began):
             self.change_rules()
             self.tell(RuleCalled(rule))
 
     def change_rules(self) -> None:
         """Tell the logic the rules of this flow, which may be others than before."""
-        rules = self.proxy.table.rules_of(self.number, self.address, self._began)
+        rules = self.proxy.table.rules_of(self.number, self.address, self.began)
         if rules or self.logic is not None:
             self._get_logic()
             self.tell(RulesChanged(rules))
@@ -256,11 +256,11 @@ class TcpFlow(Notes):
         """Give a flow that had none the logic of no rules, and the history that matters to it."""
         if self.logic is None:
             moved = {leg.name: leg.moved for leg in self._legs()}
-            self.logic = self.proxy.table.join(self.number, self._began, moved, opened=self.opened)
+            self.logic = self.proxy.table.join(self.number, self.began, moved, opened=self.opened)
             for leg in self._legs():
                 leg.told = leg.moved
                 if leg.eof:
-                    self.logic.handle(Arrived(leg.name, FIN), self._began)  # has been performed
+                    self.logic.handle(Arrived(leg.name, FIN), self.began)  # has been performed
 
     def _refresh(self) -> None:
         """Ask the logic how each leg may be read from now on."""
@@ -350,7 +350,7 @@ class TcpFlow(Notes):
     def _summary(self) -> FlowClosed:
         discarded = self.discarded + (0 if self.logic is None else self.logic.discarded)
         from_server = 0 if self.server is None else self.server.moved
-        return FlowClosed(self.client.moved, from_server, discarded, round(self.poller.clock() - self._began, 6))
+        return FlowClosed(self.client.moved, from_server, discarded, round(self.poller.clock() - self.began, 6))
 
     def record(self, fact: Fact) -> None:
         """Record a fact of this flow."""

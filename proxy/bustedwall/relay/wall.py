@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from bustedwall.policy.load import ProxySetup
 from bustedwall.relay.listener import listen
 from bustedwall.relay.poller import Reactor
-from bustedwall.relay.service import DataPlane, Proxy, Record
+from bustedwall.relay.service import Cleared, DataPlane, Proxy, Record
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.limits import DEFAULT_LIMITS
 
@@ -98,6 +98,14 @@ class Wall(Service):
             here[setup.name].startService()
         gone = tuple(proxy.proxy_name for proxy in removed)
         return Changes(_names(added), gone, _names(changed), tuple(name for name in names if name in doors))
+
+    def clear(self) -> Cleared:
+        """Take all rules away, on all proxies and their flows, until the next change; the flows go on, healed."""
+        return sum((proxy.clear() for proxy in self._all()), Cleared())
+
+    def signal(self, name: str) -> int:
+        """Fire a signal on all proxies; return how many rules have waited for it."""
+        return sum(proxy.signal(name) for proxy in self._all())
 
     def drain(self, seconds: float) -> Deferred[None]:
         """Shut all doors and wait for the open flows, so long at most; then end the rest."""

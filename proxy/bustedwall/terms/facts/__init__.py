@@ -21,7 +21,17 @@ from bustedwall.terms.facts.flow import (
 from bustedwall.terms.facts.journal import FactsDropped, JournalTroubled
 from bustedwall.terms.facts.limit import LimitReached
 from bustedwall.terms.facts.loss import LossEvidence, LossSet, WriteLost
-from bustedwall.terms.facts.process import DrainBegan, DrainEnded, Reloaded, ReloadFailed, RulesChanged
+from bustedwall.terms.facts.process import (
+    CommandRefused,
+    DrainBegan,
+    DrainEnded,
+    Panic,
+    Reloaded,
+    ReloadFailed,
+    RulesChanged,
+    SignalFired,
+    StateTold,
+)
 from bustedwall.terms.facts.rule import (
     FaultArmed,
     FaultEnded,
@@ -43,6 +53,10 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "Reloaded",
     "ReloadFailed",
     "RulesChanged",
+    "Panic",
+    "SignalFired",
+    "CommandRefused",
+    "StateTold",
     "JournalTroubled",
     "FactsDropped",
     "ProxyListening",

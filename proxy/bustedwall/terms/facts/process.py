@@ -68,3 +68,53 @@ class ReloadFailed(Fact):
     """How many mistakes there are."""
     failures: int
     """How many reloads of this run have failed, with this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panic(Fact):
+    """All rules were taken away at once, and what they had armed is healed; flows go on without, until a reload."""
+
+    name = "panic"
+    cause: str
+    """Who asked: `signal` or `command file`."""
+    rules: int
+    """How many rules were taken away, over all proxies."""
+    faults: int
+    """How many faults were in force then."""
+    flows: int
+    """On how many flows they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalFired(Fact):
+    """Somebody fired a signal of the policies."""
+
+    name = "signal-fired"
+    signal: str
+    """Its name."""
+    rules: int
+    """How many rules wait for it, over all proxies; 0: nobody has heard it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused(Fact):
+    """A line of the command file is no command."""
+
+    name = "command-refused"
+    command: str
+    """What it says, or the beginning of it."""
+    why: str
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateTold(Fact):
+    """The state of all proxies and flows was asked for, and is written."""
+
+    name = "state-told"
+    to: str
+    """The file, or `stdout`."""
+    size: int
+    """Bytes of the document; 0 where there is an error."""
+    error: str | None = None
+    """Why it could not be written."""

@@ -1,0 +1,78 @@
+"""A named pipe that takes commands, a line each: `echo panic > PATH`.
+
+It is what a shell, a cron job or an init script can do without a client, until there is an HTTP API.
+Who may write to it may command: it is made for its owner alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+LONGEST = 4096
+"""Bytes of a line; the kernel lets no other writer between those of one write that is no longer than this."""
+
+
+@implementer(IReadDescriptor)
+class CommandFile:
+    """Reads the pipe and hands on each line. Raises OSError if there cannot be one."""
+
+    def __init__(self, reactor: IReactorFDSet, path: Path, obey: Callable[[str], None]) -> None:
+        self._reactor = reactor
+        self._path = path
+        self._obey = obey
+        self._rest = b""
+        """The beginning of a line whose end has not come yet."""
+        self._ours = _make(path)
+        # Open for writing, too: or it would be at its end whenever the last writer has gone.
+        self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        reactor.addReader(self)
+
+    def close(self) -> None:
+        """Read no more, and remove the pipe if it was not there before."""
+        self._reactor.removeReader(self)
+        os.close(self._fd)
+        if self._ours:
+            self._path.unlink(missing_ok=True)
+
+    # ---- IReadDescriptor
+
+    def fileno(self) -> int:
+        """Return the pipe's descriptor."""
+        return self._fd
+
+    def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
+        """Name it in Twisted's log."""
+        return "command file"
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 (Twisted's name)
+        """Do nothing: the pipe does not end while we have it open."""
+
+    def doRead(self) -> None:  # noqa: N802 (Twisted's name)
+        """Obey the lines that have come."""
+        with suppress(BlockingIOError):
+            *lines, self._rest = (self._rest + os.read(self._fd, LONGEST)).split(b"\n")
+            if len(self._rest) > LONGEST:
+                lines.append(self._rest)  # no command is so long; it is refused, and does not grow
+                self._rest = b""
+            for line in lines:
+                self._obey(line.decode(errors="replace"))
+
+
+def _make(path: Path) -> bool:
+    """Make the pipe; False: there is one already."""
+    try:
+        os.mkfifo(path, 0o600)
+    except OSError as error:
+        if error.errno != errno.EEXIST or not stat.S_ISFIFO(path.stat().st_mode):
+            raise OSError(error.errno, error.strerror, str(path)) from error  # mkfifo does not say which
+        return False
+    return True

@@ -50,6 +50,16 @@ def untimed(text: str) -> str:
         (["--listen", "8080", "--upstream", "127.0.0.1:1"], "expected HOST:PORT such as 127.0.0.1:8080, got '8080'"),
         (["--listen", "::1:80", "--upstream", "127.0.0.1:1"], "did you mean '[::1]:80'?"),
         (["a.yaml", "--fault", "reset client"], "go with --listen and --upstream; a CONFIG names its own"),
+        (
+            ["--listen", "127.0.0.1:0", "--upstream", "[::1]:1", "--source", "127.0.0.2"],
+            "--source: from an IPv4",
+        ),
+        (["--listen", "127.0.0.1:9", "--upstream", "127.0.0.1:9"], "--upstream: the upstream is this proxy itself"),
+        (
+            ["--listen", "127.0.0.1:0", "--upstream", "[::1]:1", "--source", "eth0"],
+            "expected an address without",
+        ),
+        (["a.yaml", "--source", "::1"], "go with --listen and --upstream; a CONFIG names its own"),
         (["a.yaml", "--proxy-protocol-in"], "go with --listen and --upstream; a CONFIG names its own"),
         (["a.yaml", "--proxy-protocol-out", "v3"], "'v3' is not one of 'v1', 'v2'"),
         (["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--when", "open"], "there is no --fault"),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.relay.peers import HANG
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionReceiver
 from twisted.internet.task import deferLater
 
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Rule
+from bustedwall.relay.names import Tell, literal
 from bustedwall.relay.service import DataPlane, Proxy
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.facts import Fact
@@ -41,59 +41,63 @@ class Records:
         return sum(isinstance(fact, kind) for _, fact in self.facts)
 
 
-class FakeResolver:
+class FakeNames:
     """Answers every name with these addresses, at once or when it is told to."""
 
-    def __init__(self, *addresses: IAddress, at_once: bool = True) -> None:
-        self._addresses = addresses
+    def __init__(self, *addresses: tuple[str, int], at_once: bool = True) -> None:
+        self.addresses = addresses
         self._at_once = at_once
-        self._waiting: list[IResolutionReceiver] = []
+        self._waiting: list[Tell] = []
         self.asked: list[tuple[str, int]] = []
 
-    def resolveHostName(  # noqa: N802 (Twisted's name)
-        self, receiver: IResolutionReceiver, name: str, port: int = 0, *_: object, **__: object
-    ) -> IHostResolution | None:
-        self.asked.append((name, port))
-        self._waiting.append(receiver)
+    def ask(self, host: str, port: int, tell: Tell) -> None:
+        self.asked.append((host, port))
+        self._waiting.append(tell)
         if self._at_once:
             self.answer()
-        return None
 
     def answer(self) -> None:
         """Answer all questions so far."""
-        while self._waiting:
-            receiver = self._waiting.pop(0)
-            for address in self._addresses:
-                receiver.addressResolved(address)
-            receiver.resolutionComplete()
+        waiting, self._waiting = self._waiting, []
+        targets = [target for host, port in self.addresses if (target := literal(host, port))]
+        for tell in waiting:
+            tell(targets, "host name not found")
 
 
 @contextmanager
 def relaying(
     upstream: Address,
-    resolver: FakeResolver | None = None,
+    names: FakeNames | None = None,
     version: int = 4,
     rules: tuple[Rule, ...] = (),
+    source: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[tuple[Proxy, Records]]:
     """Run a proxy, without rules unless some are given; everything is given back in the end."""
+    host = {4: "127.0.0.1", 6: "::1"}[version]
+    setup = ProxySetup("proxy", Address(host, 0), upstream, rules, source=source, limits=limits)
+    with relaying_all([setup], names) as (one,):
+        yield one
+
+
+@contextmanager
+def relaying_all(setups: Sequence[ProxySetup], names: FakeNames | None = None) -> Iterator[list[tuple[Proxy, Records]]]:
+    """Run several proxies side by side."""
     from twisted.internet import reactor  # noqa: PLC0415 (pytest-twisted chooses the reactor first)
 
-    records = Records()
-    before = reactor.nameResolver
-    if resolver is not None:
-        reactor.installNameResolver(resolver)
-    plane = DataPlane(reactor)
-    host = {4: "127.0.0.1", 6: "::1"}[version]
-    setup = ProxySetup("proxy", Address(host, 0), upstream, rules, limits=limits)
-    proxy = Proxy(plane, setup, dice=Dice.seeded(0), record=records, verbose=True)
+    plane = DataPlane(reactor, names=names)
+    found = []
+    for setup in setups:
+        records = Records()
+        found.append((Proxy(plane, setup, dice=Dice.seeded(0), record=records, verbose=True), records))
     try:
-        proxy.startService()
-        yield proxy, records
+        for proxy, _ in found:
+            proxy.startService()
+        yield found
     finally:
-        proxy.stopService()
+        for proxy, _ in found:
+            proxy.stopService()
         plane.close()
-        reactor.installNameResolver(before)
 
 
 async def so(condition: Callable[[], object], what: str) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 import pytest_twisted
-from tests.relay.inside import FakeResolver, Records, descriptors, relaying, so
+from tests.relay.inside import FakeNames, Records, descriptors, relaying, so
 from tests.relay.peers import MIN_TTL, Upstream, abort, acknowledged, dial, read_all, read_exactly, recv, send
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.threads import deferToThread
 
 from bustedwall.policy.address import Address
@@ -115,10 +114,10 @@ async def test_every_address_of_a_name_is_tried_in_turn(upstream: Upstream) -> N
     port = where(upstream).port
     with socket.socket() as dead:
         dead.bind(("127.0.0.2", port))  # bound and not listening: it refuses
-        resolver = FakeResolver(
-            IPv6Address("TCP", "::1", 1),  # tcpmux: nobody offers it
-            IPv4Address("TCP", "127.0.0.2", port),
-            IPv4Address("TCP", "127.0.0.1", port),
+        resolver = FakeNames(
+            ("::1", 1),  # tcpmux: nobody offers it
+            ("127.0.0.2", port),
+            ("127.0.0.1", port),
         )
         with relaying(Address("db.internal", port), resolver) as (proxy, records):
             client = await deferToThread(client_of, proxy)
@@ -139,7 +138,7 @@ async def test_every_address_of_a_name_is_tried_in_turn(upstream: Upstream) -> N
 
 @pytest_twisted.ensureDeferred
 async def test_an_unknown_name_is_a_rst_and_a_fact(version: int) -> None:
-    with relaying(Address("no.such.host.invalid", 80), FakeResolver(), version) as (proxy, records):
+    with relaying(Address("no.such.host.invalid", 80), FakeNames(), version) as (proxy, records):
         client = await deferToThread(client_of, proxy)
         assert await deferToThread(recv, client) == "ECONNRESET"
         await so(lambda: records.count(FlowClosed), "the flow is closed")
@@ -153,8 +152,7 @@ async def test_an_unknown_name_is_a_rst_and_a_fact(version: int) -> None:
 @pytest_twisted.ensureDeferred
 async def test_a_client_may_abort_while_the_name_is_resolved(upstream: Upstream, version: int) -> None:
     port = where(upstream).port
-    kind = IPv4Address if version == 4 else IPv6Address
-    resolver = FakeResolver(kind("TCP", where(upstream).host, port), at_once=False)
+    resolver = FakeNames((where(upstream).host, port), at_once=False)
     with relaying(Address("db.internal", port), resolver, version) as (proxy, records):
         client = await deferToThread(client_of, proxy)
         await so(lambda: resolver.asked, "the name is asked for")

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
-from tests.relay.inside import FakeResolver, descriptors, relaying, so
+from tests.relay.inside import FakeNames, descriptors, relaying, so
 from tests.relay.peers import MIN_TTL, VERSIONS, Upstream, abort, dial, hang_up, recv, send, until
 from tests.relay.rig import Door, Fact, Talk, Wall
-from twisted.internet.address import IPv4Address
 from twisted.internet.threads import deferToThread
 
 from bustedwall.policy.address import Address
@@ -153,7 +152,7 @@ def test_a_dial_that_nobody_answers_is_given_up(tmp_path: Path, version: int) ->
 @pytest_twisted.ensureDeferred
 async def test_a_resolver_that_hangs_costs_one_question_and_every_client_its_time_only(upstream: Upstream) -> None:
     where = Address.parse(upstream.address)
-    resolver = FakeResolver(IPv4Address("TCP", where.host, where.port), at_once=False)
+    resolver = FakeNames((where.host, where.port), at_once=False)
     with relaying(Address("db.internal", where.port), resolver, limits=Limits(connect=0.2)) as (proxy, records):
         address = (proxy.address.host, proxy.address.port)
         clients = await deferToThread(lambda: [dial(address) for _ in range(3)])
@@ -173,7 +172,7 @@ async def test_a_resolver_that_hangs_costs_one_question_and_every_client_its_tim
 @pytest_twisted.ensureDeferred
 async def test_who_comes_while_a_name_is_resolved_gets_the_same_answer(upstream: Upstream) -> None:
     where = Address.parse(upstream.address)
-    resolver = FakeResolver(IPv4Address("TCP", where.host, where.port), at_once=False)
+    resolver = FakeNames((where.host, where.port), at_once=False)
     with relaying(Address("db.internal", where.port), resolver) as (proxy, records):
         clients = await deferToThread(lambda: [dial((proxy.address.host, proxy.address.port)) for _ in range(3)])
         await so(lambda: records.count(FlowAccepted) == 3, "all have come")
@@ -189,7 +188,7 @@ async def test_who_comes_while_a_name_is_resolved_gets_the_same_answer(upstream:
 @pytest_twisted.ensureDeferred
 async def test_a_dial_that_was_answered_has_no_timer_any_more(upstream: Upstream) -> None:
     where = Address.parse(upstream.address)
-    resolver = FakeResolver(IPv4Address("TCP", where.host, where.port), at_once=False)
+    resolver = FakeNames((where.host, where.port), at_once=False)
     with relaying(Address("db.internal", where.port), resolver, limits=Limits(connect=60.0)) as (proxy, records):
         await deferToThread(dial, (proxy.address.host, proxy.address.port))
         await so(lambda: resolver.asked, "the name is asked for")

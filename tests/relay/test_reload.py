@@ -39,7 +39,7 @@ def test_a_config_is_read_again_and_one_that_is_wrong_changes_nothing(tmp_path: 
     assert failed["why"].startswith(f"{wall.config}:1:")
     assert failed["why"].endswith("there is no policy 'slow-lnk'")
 
-    wall.configure([web, Door("more", upstream.address, (), upstream.address)])
+    wall.configure([web, Door("more", "127.0.0.1:9", (), upstream.address)])
     wall.signal(signal.SIGHUP)
     failed = wall.fact("reload-failed", 2)
     sentence = f"proxy 'more' cannot listen on {upstream.address}: Address already in use"

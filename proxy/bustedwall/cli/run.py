@@ -15,7 +15,7 @@ from bustedwall.cli.exits import Exit
 from bustedwall.cli.serving import Options, serve
 from bustedwall.cli.standard import is_terminal, say
 from bustedwall.kernel.abilities import find_out
-from bustedwall.policy.address import Address
+from bustedwall.policy.address import Address, contradictions, source
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import SEEDS, OnMissing
@@ -33,6 +33,16 @@ class _Address(click.ParamType[Address]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address:
         try:
             return value if isinstance(value, Address) else Address.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Source(click.ParamType[str]):
+    name = "ADDRESS"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return source(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -67,6 +77,7 @@ ADDRESS = _Address()
     "--fault", "faults", multiple=True, metavar="STEP", help="A step, as in 'reset client'; several in order."
 )
 @click.option("--when", metavar="MOMENT", help="When the faults are done, as in 'bytes 1kB from server'; else at once.")
+@click.option("--source", type=_Source(), help="The address of this machine from which the upstream is connected.")
 @click.option("--proxy-protocol-in", "hears", is_flag=True, help="Clients send a PROXY header first, version 1 or 2.")
 @click.option(
     "--proxy-protocol-out",
@@ -120,6 +131,7 @@ def run(
     policies: tuple[str, ...],
     faults: tuple[str, ...],
     when: str | None,
+    source: str | None,
     tells: Version | None,
     name: str,
     seed: int | None,
@@ -154,8 +166,8 @@ def run(
         raise click.UsageError("give either a CONFIG file, or --listen and --upstream")
     if when is not None and not faults:
         raise click.UsageError("--when says at which moment the --fault is done; there is no --fault")
-    if config is not None and (policies or faults or hears or tells):
-        typed = "--policy, --fault, --proxy-protocol-in and -out"
+    if config is not None and (policies or faults or hears or tells or source):
+        typed = "--policy, --fault, --source, --proxy-protocol-in and -out"
         raise click.UsageError(f"{typed} go with --listen and --upstream; a CONFIG names its own")
     missing = find_out().missing()
 
@@ -171,7 +183,9 @@ def run(
             found = load_typed(policies, faults, when, terms)
             allowed = own.over(DEFAULT_LIMITS)
             spoken = ProxyProtocol(hears, tells)
-            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed)
+            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed, source)
+            for key, what, _ in contradictions(listen, upstream, source):
+                raise click.UsageError(f"--{key}: {what}")
             setup = Config(terms.time_scale, None, (proxy,), limits=allowed)
         return replace(setup, journal=journal or setup.journal, seed=setup.seed if seed is None else seed)
 

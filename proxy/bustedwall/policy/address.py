@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SHAPE = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^\s:/@\[\]]+)):(?P<port>[0-9]{1,5})")
@@ -34,6 +35,38 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def source(text: str) -> str:
+    """Return an address without a port; raises ValueError with a sentence for users."""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        what = f"expected an address without a port, such as 192.0.2.7 or 2001:db8::7, got '{text}'"
+        raise ValueError(what) from None
+    if ip.is_unspecified or ip.is_multicast:
+        raise ValueError(f"nothing can come from {text}")
+    return text
+
+
+def contradictions(listen: Address, upstream: Address, source: str | None) -> Iterator[tuple[str, str, str]]:
+    """Yield which of a proxy's keys contradicts the others, how, and what to do about it."""
+    there = _ip(upstream.host)
+    if there is not None and source is not None:
+        version = ipaddress.ip_address(source).version
+        if version != there.version:
+            what = f"from an IPv{version} address nothing can be sent to {upstream}, which is IPv{there.version}"
+            yield "source", what, f"give an IPv{there.version} address of this machine, or leave 'source' out"
+    same = listen.host == upstream.host or (there is not None and _ip(listen.host) == there)
+    if same and listen.port == upstream.port:
+        yield "upstream", "the upstream is this proxy itself: each flow would open the next one", ""
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _checked(kind: type[ipaddress.IPv4Address | ipaddress.IPv6Address], text: str, name: str) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bustedwall.policy import template, typed
-from bustedwall.policy.address import Address
+from bustedwall.policy.address import Address, contradictions
 from bustedwall.policy.check import check
 from bustedwall.policy.kind import Kind, expect, kind_of
 from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
@@ -40,6 +40,8 @@ class ProxySetup:
     """Which steps are not done as they were written, because this machine cannot."""
     proxy_protocol: ProxyProtocol = SILENT
     limits: Limits = DEFAULT_LIMITS
+    source: str | None = None
+    """The address from which the upstream is connected; None: the kernel chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ def config_of(
     loader.problems += loader.shelf.define(document)
     own = [loader.proxy(_entries(document, proxy)) for proxy in _indices(document, ("proxies",))]
     problems += loader.problems
+    for i, proxy in enumerate(file.proxies if file is not None else ()):
+        for key, what, hint in contradictions(proxy.listen, proxy.upstream, proxy.source):
+            problems.append(document.problem(("proxies", i, key), what, hint))
     if file is None or problems:
         raise PolicyError(problems)
     of_config = limits.over(file.limits.over(DEFAULT_LIMITS))
@@ -114,6 +119,7 @@ def config_of(
                 found.notices,
                 proxy.proxy_protocol.settings() if proxy.proxy_protocol else SILENT,
                 own_limits,
+                proxy.source,
             )
             for proxy, found, own_limits in zip(file.proxies, own, of_proxies, strict=True)
         ),

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from bustedwall.policy.address import Address
+from bustedwall.policy.address import Address, source
 from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
 from bustedwall.policy.matching import Ordinal, WrittenMatch
 from bustedwall.policy.moments import WrittenTrigger
@@ -62,6 +62,16 @@ def _address(value: object) -> Address:
         raise PydanticCustomError("address", "{why}", {"why": str(error)}) from None
 
 
+def _source(value: object) -> str:
+    if not isinstance(value, str):
+        what = "expected an address without a port, such as 192.0.2.7 or 2001:db8::7, got {got}"
+        raise PydanticCustomError("address", what, {"got": shown(value)})
+    try:
+        return source(value)
+    except ValueError as error:
+        raise PydanticCustomError("address", "{why}", {"why": str(error)}) from None
+
+
 def _reachable(address: Address) -> Address:
     if address.port == 0:
         raise PydanticCustomError("address", "nobody can be reached at port 0; it is for listen only")
@@ -84,6 +94,12 @@ Where = Annotated[
     Address,
     PlainValidator(_address),
     _told(_HOST_PORT, "HOST:PORT such as 127.0.0.1:8080", "127.0.0.1:8080", "[::1]:8080"),
+]
+
+Source = Annotated[
+    str,
+    PlainValidator(_source),
+    WithJsonSchema({"type": "string", "title": "an address of this machine", "examples": ["127.0.0.2", "::1"]}),
 ]
 
 SEEDS = 1 << 32
@@ -174,6 +190,8 @@ class WrittenProxy(_Strict):
     """Where clients connect, `HOST:PORT` or `"[v6]:PORT"`; port 0 takes a free one and prints it."""
     upstream: Annotated[Where, AfterValidator(_reachable)]
     """The real server, `HOST:PORT` or `"[v6]:PORT"`; a host name is resolved for each connection."""
+    source: Source | None = None
+    """The address of this machine from which the upstream is connected; the kernel chooses, unless it is given."""
     proxy_protocol: WrittenProxyProtocol | None = None
     """Headers that tell whose connection this is: `in` from the client, `out` to the upstream."""
     policies: list[Annotated[object, WithJsonSchema({MARK: "use"})]] = []

@@ -1,102 +1,24 @@
-"""Connect a flow's upstream: resolve the name, try every address in turn."""
+"""Connect a flow's upstream: try every address in turn."""
 
 from __future__ import annotations
 
 import errno
-import socket
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
-
-from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IHostResolution, IReactorPluggableNameResolver, IResolutionReceiver
-from zope.interface import implementer
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
 from bustedwall.kernel.endings import errno_name
 from bustedwall.kernel.sockets import Socket, connected, outgoing
-from bustedwall.policy.address import Address
-from bustedwall.terms.facts import AddressFailed, LimitReached
+from bustedwall.relay.names import Target
+from bustedwall.relay.upstream import Answer
+from bustedwall.terms.facts import AddressesLeftOut, AddressFailed, LimitReached
 from bustedwall.terms.limits import Limit
 
 if TYPE_CHECKING:
     from bustedwall.relay.tcpflow import TcpFlow
 
-Target = tuple[int, tuple[Any, ...], str]
-"""Address family, what connect(2) takes, and how to show it."""
-
 _ANSWERED = (0, errno.ECONNRESET)
 """There was a connection, even if it has ended since."""
-
-
-class Upstream:
-    """Where a proxy's flows go.
-
-    A host name is resolved anew for each flow; those that come while it is being resolved share the
-    answer, so a resolver that hangs has one question to answer, and not one of each client.
-    """
-
-    def __init__(self, reactor: IReactorPluggableNameResolver, address: Address) -> None:
-        self.address = address
-        self._reactor = reactor
-        self._asking: dict[Dialling, None] = {}
-        """Who waits for the answer, in order."""
-        self._asked = False
-        """An answer is under way."""
-        self.literal: Sequence[Target] | None = None
-        """The address, where that is what was written; nobody has to be asked."""
-        if isIPAddress(address.host):
-            self.literal = (_target(IPv4Address("TCP", address.host, address.port)),)
-        elif isIPv6Address(address.host):
-            self.literal = (_target(IPv6Address("TCP", address.host, address.port)),)
-
-    def ask(self, dialling: Dialling) -> None:
-        """Tell a dialling the addresses to try, in the resolver's order; none if the name is not known."""
-        self._asking[dialling] = None
-        if not self._asked:
-            self._asked = True
-            answer = _Answer()
-            answer.complete.addCallback(self._answered)
-            self._reactor.nameResolver.resolveHostName(answer, self.address.host, self.address.port)
-
-    def forget(self, dialling: Dialling) -> None:
-        """Tell a dialling nothing any more."""
-        self._asking.pop(dialling, None)
-
-    def _answered(self, targets: Sequence[Target]) -> None:
-        asking, self._asking, self._asked = self._asking, {}, False
-        for dialling in asking:
-            dialling.resolved(targets)
-
-
-def _target(address: IAddress) -> Target:
-    if isinstance(address, IPv4Address):
-        return int(socket.AF_INET), (address.host, address.port), f"{address.host}:{address.port}"
-    assert isinstance(address, IPv6Address)
-    host, _, scope = address.host.partition("%")
-    scope_id = socket.if_nametoindex(scope) if scope else address.scopeID or 0
-    where = (host, address.port, address.flowInfo, scope_id)
-    return int(socket.AF_INET6), where, f"[{address.host}]:{address.port}"
-
-
-@implementer(IResolutionReceiver)
-class _Answer:
-    """Collects what the resolver finds."""
-
-    def __init__(self) -> None:
-        self.complete: Deferred[Sequence[Target]] = Deferred()
-        self._targets: list[Target] = []
-
-    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N802, N803 (Twisted's names)
-        """Do nothing: a resolution is not cancelled."""
-
-    def addressResolved(self, address: IAddress) -> None:  # noqa: N802 (Twisted's name)
-        """Take one address."""
-        self._targets.append(_target(address))
-
-    def resolutionComplete(self) -> None:  # noqa: N802 (Twisted's name)
-        """Hand all addresses over."""
-        self.complete.callback(self._targets)
 
 
 def _send(sock: Socket, header: bytes) -> int:
@@ -115,33 +37,33 @@ def _send(sock: Socket, header: bytes) -> int:
 class Dialling:
     """The dialling of one flow."""
 
-    __slots__ = ("_flow", "_sock", "_target", "_targets", "_upstream", "alarm")
+    __slots__ = ("_flow", "_left_out", "_sock", "_target", "_targets", "_upstream", "alarm")
 
     def __init__(self, flow: TcpFlow) -> None:
         self._flow: TcpFlow | None = flow
-        self._upstream: Upstream = flow.proxy.upstream
+        self._upstream = flow.proxy.upstream
         self.alarm: float | None = None
         self._targets: Iterator[Target] = iter(())
+        self._left_out = 0
         self._target: Target | None = None
         self._sock: Socket | None = None
 
     def start(self) -> None:
         """Find out the addresses and try the first."""
-        literal = self._upstream.literal
-        if literal is not None:
-            self._targets = iter(literal)
-            self._try_next()
-        else:
+        answer = self._upstream.ask(self)
+        if answer is not None:
+            self._try(answer)
+        elif self._flow is not None:
             self._wait()
-            self._upstream.ask(self)
 
     def cancel(self) -> None:
         """Stop; the flow is not told anything any more."""
         flow = self._leave()
-        self._upstream.forget(self)
         if self._sock is not None:
             flow.poller.forget(self._sock.fileno())
             self._sock.close()
+        else:
+            self._upstream.withdraw(self)
 
     def _wait(self) -> None:
         """Wait, but not for ever; one wait has the time of all."""
@@ -158,23 +80,31 @@ class Dialling:
             flow.proxy.alarm.set(self, None)
         return flow
 
-    def resolved(self, targets: Sequence[Target]) -> None:
-        """Try the addresses of the upstream."""
-        flow = self._flow
-        if flow is None:
-            return
-        if not targets:
-            flow.note(AddressFailed(str(self._upstream.address), "host name not found"))
-        self._targets = iter(targets)
-        flow.poller.guard(flow, self._try_next)
+    # ---- Asker
+
+    def answered(self, answer: Answer) -> None:
+        """Try the addresses of a name."""
+        assert self._flow is not None, "who has withdrawn is told nothing"
+        self._flow.poller.guard(self._flow, partial(self._try, answer))
+
+    def _try(self, answer: Answer) -> None:
+        assert self._flow is not None
+        if answer.why:
+            self._flow.note(AddressFailed(str(self._upstream.address), answer.why))
+        self._targets, self._left_out = iter(answer.targets), answer.left_out
+        self._try_next()
 
     def _try_next(self) -> None:
         flow = self._flow
         assert flow is not None
         for target in self._targets:
             family, where, shown = target
+            if objection := self._objection(flow, target):
+                flow.note(AddressFailed(shown, objection))
+                continue
+            source = self._upstream.source
             try:
-                sock = outgoing(family)
+                sock = outgoing(family, source and source[1])
             except OSError as exhausted:
                 flow.note(AddressFailed(shown, errno_name(exhausted.errno)))
                 continue
@@ -191,7 +121,16 @@ class Dialling:
                 return
             sock.close()
             flow.note(AddressFailed(shown, errno_name(error)))
+        if self._left_out:
+            flow.note(AddressesLeftOut(str(self._upstream.address), self._left_out))
         self._leave().dial_failed()
+
+    def _objection(self, flow: TcpFlow, target: Target) -> str:
+        """Say why an address is not even tried; nothing where it is."""
+        family, where, _ = target
+        if self._upstream.source is not None and self._upstream.source[0] != family:
+            return "not of the source's IP version"
+        return "leads back to this proxy" if flow.proxy.doors.leads_back(flow.proxy.proxy_name, where) else ""
 
     def _open(self, flow: TcpFlow, sock: Socket, shown: str, error: int, *, watched: bool) -> None:
         """Open the flow, and tell it of a RST that the kernel has told us; it tells it once."""

@@ -28,7 +28,6 @@ from typing import Protocol
 from twisted.internet.interfaces import (
     IReactorCore,
     IReactorFDSet,
-    IReactorPluggableNameResolver,
     IReactorThreads,
     IReactorTime,
     IReadDescriptor,
@@ -86,7 +85,7 @@ class Door(Fallible, Protocol):
         """Accept."""
 
 
-class Reactor(IReactorCore, IReactorFDSet, IReactorTime, IReactorThreads, IReactorPluggableNameResolver):
+class Reactor(IReactorCore, IReactorFDSet, IReactorTime, IReactorThreads):
     """What the data plane needs of a reactor."""
 
 

@@ -16,14 +16,16 @@ from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import AtSignal, Rule
 from bustedwall.relay.alarm import Alarm
-from bustedwall.relay.dial import Upstream
+from bustedwall.relay.doors import Doors
 from bustedwall.relay.drain import Drain
 from bustedwall.relay.listener import Listener, listen
+from bustedwall.relay.names import Names
 from bustedwall.relay.poller import Poller, Reactor
 from bustedwall.relay.reception import Reception, introduction
 from bustedwall.relay.ruling import Ruling
 from bustedwall.relay.seats import Seats
 from bustedwall.relay.tcpflow import TcpFlow
+from bustedwall.relay.upstream import Upstream
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
 from bustedwall.terms.facts import Fact, ProxyListening, RulesChanged
@@ -48,12 +50,14 @@ class Cleared:
 
 
 class DataPlane:
-    """What the proxies of one reactor share: the epoll, the timer and the seats."""
+    """What the proxies of one reactor share: the epoll, the timer, the seats, the resolver, and who listens where."""
 
-    def __init__(self, reactor: Reactor, flows: int = DEFAULT_LIMITS.flows) -> None:
+    def __init__(self, reactor: Reactor, flows: int = DEFAULT_LIMITS.flows, names: Names | None = None) -> None:
         self.poller = Poller(reactor)
         self.alarm = Alarm(self.poller)
         self.seats = Seats(flows)
+        self.names = names or Names(reactor)
+        self.doors = Doors()
 
     def close(self) -> None:
         """Leave the reactor; all proxies must have been stopped."""
@@ -64,7 +68,7 @@ class DataPlane:
 class Proxy(Service):
     """One listener with its upstream and its rules.
 
-    `startService` raises OSError if the address cannot be had. `stopService` closes the door and
+    `startService` raises OSError if an address cannot be had. `stopService` closes the door and
     ends every flow with a RST on both legs.
     """
 
@@ -83,7 +87,9 @@ class Proxy(Service):
         self.proxy_name = setup.name
         self.poller = plane.poller
         self.alarm = plane.alarm
-        self.upstream = Upstream(plane.poller.reactor, setup.upstream)
+        self.doors = plane.doors
+        self._names = plane.names
+        self.upstream = Upstream(plane.names, plane.alarm, setup.upstream, setup.source)
         self.verbose = verbose
         """Record also what every flow does: accepted, opened, finished, closed."""
         self.setup = setup
@@ -158,7 +164,7 @@ class Proxy(Service):
         for notice in setup.notices:
             if notice not in before.notices:
                 self.record(None, notice)
-        self.upstream = Upstream(self.poller.reactor, setup.upstream)
+        self.upstream = Upstream(self._names, self.alarm, setup.upstream, setup.source)
         self.table.limit(setup.limits)
         self._seats.resize(setup.limits.flows)
         if door is not None:
@@ -232,11 +238,13 @@ class Proxy(Service):
 
     def _shut_door(self) -> None:
         if self._listener is not None:
+            self.doors.shut(self.proxy_name)
             self._listener.close()
             self._listener = None
 
     def _listen(self, sock: socket.socket) -> None:
         self._listener = Listener(self.poller, sock, self._seats, self._accept, self._ruling.note)
+        self.doors.open(self.proxy_name, sock.getsockname())
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
 
     def _set_door(self, door: Door) -> None:

@@ -14,15 +14,21 @@ from bustedwall.policy.load import ProxySetup
 from bustedwall.relay.listener import listen
 from bustedwall.relay.poller import Reactor
 from bustedwall.relay.service import Cleared, DataPlane, Proxy, Record
+from bustedwall.relay.upstream import NoSuchSourceError, check_source
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.limits import DEFAULT_LIMITS
 
 
 class CannotListenError(Exception):
-    """A proxy's address cannot be had; the cause is the OSError."""
+    """A proxy's address cannot be had, the one to listen on or the one to connect from; the cause is the OSError."""
 
     def __init__(self, setup: ProxySetup, cause: OSError) -> None:
-        super().__init__(f"proxy '{setup.name}' cannot listen on {setup.listen}: {cause.strerror or cause}")
+        why = cause.strerror or cause
+        if isinstance(cause, NoSuchSourceError):
+            what = f"connect from {setup.source}: {why}; `ip address` lists the addresses that this machine has"
+        else:
+            what = f"listen on {setup.listen}: {why}"
+        super().__init__(f"proxy '{setup.name}' cannot {what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class Wall(Service):
         changed = [setup for setup in setups if setup.name in here and not here[setup.name].runs(setup)]
         moved = [setup for setup in changed if setup.listen != here[setup.name].setup.listen]
         added = [setup for setup in setups if setup.name not in here]
+        for setup in (*added, *changed):
+            _check_source(setup)
         doors = _open([*added, *moved], [*removed, *(here[setup.name] for setup in moved)])
         # From here on nothing is refused any more.
         for proxy in removed:
@@ -159,6 +167,13 @@ class Wall(Service):
 
 def _names(setups: Iterable[ProxySetup]) -> tuple[str, ...]:
     return tuple(setup.name for setup in setups)
+
+
+def _check_source(setup: ProxySetup) -> None:
+    try:
+        check_source(setup.source)
+    except NoSuchSourceError as error:
+        raise CannotListenError(setup, error) from error
 
 
 def _open(setups: Sequence[ProxySetup], leaving: Sequence[Proxy]) -> dict[str, socket.socket]:

@@ -10,6 +10,7 @@ from bustedwall.terms.facts.door import AcceptPaused, DoorSet, ProxyHeaderRefuse
 from bustedwall.terms.facts.ending import EndingEvidence, FlushGaveUp, LegClosed, ResetSent
 from bustedwall.terms.facts.fact import Fact
 from bustedwall.terms.facts.flow import (
+    AddressesLeftOut,
     AddressFailed,
     FlowAccepted,
     FlowClosed,
@@ -66,6 +67,7 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "LimitReached",
     "FlowAccepted",
     "AddressFailed",
+    "AddressesLeftOut",
     "FlowOpened",
     "PeerFinished",
     "PeerLost",

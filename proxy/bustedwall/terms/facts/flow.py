@@ -27,7 +27,18 @@ class AddressFailed(Fact):
     address: str
     """The address and port that were tried."""
     error: str
-    """The errno's name, why the name could not be resolved, or the limit that bit: `limits.connect`."""
+    """The errno's name, in words why it was not tried or the name not resolved, or the limit: `limits.connect`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesLeftOut(Fact):
+    """No address of the upstream that was tried could be connected, and it has more than are tried."""
+
+    name = "addresses-left-out"
+    upstream: str
+    """The upstream, as it was written."""
+    count: int
+    """How many addresses were not tried."""
 
 
 @dataclass(frozen=True, slots=True)

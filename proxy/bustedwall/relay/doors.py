@@ -1,0 +1,70 @@
+"""Which proxy listens where, so that none dials itself: each of its flows would open the next one, without end."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from bustedwall.terms.proxy_header import Ip
+
+
+class Doors:
+    """The doors of all proxies of a process, by name of the proxy."""
+
+    def __init__(self) -> None:
+        self._by_port: dict[int, dict[str, Ip]] = {}
+        self._leads_to: dict[str, str] = {}
+        """By proxy: at whose door its upstream is. There is no circle in it."""
+
+    def open(self, proxy: str, where: tuple[Any, ...]) -> None:
+        """Note that a proxy listens there, by what its socket says."""
+        self._by_port.setdefault(where[1], {})[proxy] = _ip(where[0])
+
+    def shut(self, proxy: str) -> None:
+        """Note that a proxy listens no more."""
+        for port, doors in tuple(self._by_port.items()):
+            if doors.pop(proxy, None) is not None and not doors:
+                del self._by_port[port]
+        self._leads_to = {one: other for one, other in self._leads_to.items() if proxy not in (one, other)}
+
+    def leads_back(self, proxy: str, where: tuple[Any, ...]) -> bool:
+        """Tell whether a connection of this proxy to there comes back to it, perhaps through others of this process."""
+        met = None
+        if (doors := self._by_port.get(where[1])) is not None:  # hardly ever
+            target = _ip(where[0])
+            met = next((name for name, door in doors.items() if _meets(door, target)), None)
+        at = met
+        while at is not None:
+            if at == proxy:
+                return True
+            at = self._leads_to.get(at)
+        if met is not None:
+            self._leads_to[proxy] = met
+        elif self._leads_to:
+            self._leads_to.pop(proxy, None)
+        return False
+
+
+def _ip(host: str) -> Ip:
+    ip = ip_address(host.partition("%")[0])
+    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
+
+
+def _meets(door: Ip, target: Ip) -> bool:
+    """Tell whether who connects to the target comes to this door, the port being the same."""
+    if target.is_unspecified:  # connect(2) takes it for this machine
+        target = ip_address("127.0.0.1" if isinstance(target, IPv4Address) else "::1")
+    if not door.is_unspecified:
+        return door == target
+    return (isinstance(door, IPv6Address) or isinstance(target, IPv4Address)) and _is_ours(target)
+
+
+def _is_ours(ip: Ip) -> bool:
+    """Tell whether an address is one of this machine: only then a socket can be bound to it."""
+    with socket.socket(socket.AF_INET if isinstance(ip, IPv4Address) else socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((str(ip), 0))
+        except OSError:
+            return False
+    return True

@@ -67,7 +67,7 @@ async def test_while_a_name_is_not_answered_it_is_asked_once_and_nobody_else_wai
     base = descriptors()
     with relaying_all(setups, names) as ((named, records), (literal, _)):
         waiting = [await deferToThread(client_of, named) for _ in range(20)]
-        await so(lambda: len(named._flows) == 20, "all of them wait")
+        await so(lambda: len(named.flows) == 20, "all of them wait")
         assert names.asked == [("db.internal", 5432)]
         client = await deferToThread(client_of, literal)
         server = await deferToThread(upstream.accept)
@@ -116,14 +116,14 @@ async def test_clients_that_give_up_leave_the_question_to_those_that_come(upstre
     with relaying(NAME, names, version) as (proxy, records):
         for number in range(1, 6):
             client = await deferToThread(client_of, proxy)
-            await so(lambda: proxy._flows, "it waits")
+            await so(lambda: proxy.flows, "it waits")
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             client.close()
             await so(lambda number=number: records.count(FlowClosed) == number, "it has gone")
         assert len(names.asked) == 1
         assert not proxy.upstream._askers
         await deferToThread(client_of, proxy)
-        await so(lambda: proxy._flows, "the next one waits")
+        await so(lambda: proxy.flows, "the next one waits")
         names.answer()
         await so(lambda: records.count(FlowOpened) == 1, "for the first question's answer")
         assert len(names.asked) == 1

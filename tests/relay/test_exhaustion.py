@@ -8,6 +8,7 @@ import socket
 import time
 from pathlib import Path
 
+import pytest
 from tests.relay.peers import HANG, abort, dial, recv, send, until
 from tests.relay.rig import running
 
@@ -23,14 +24,15 @@ def leave(pid: int, count: int) -> None:
     open_ = [int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir()]
     limit = len(open_) + count
     assert limit > max(open_), "a gap in the numbers counts as free"
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def test_without_descriptors_the_door_rests_and_recovers(tmp_path: Path) -> None:
     with running(tmp_path) as rig:
         wall = rig.wall
         talk = rig.connect("plain", 4)
-        leave(wall.pid, 6)  # three flows; an odd number would be noticed by a dial and not by the door
+        leave(wall.pid, 6)  # three flows
         clients = [dial(wall.addresses["plain-4"]) for _ in range(40)]
 
         paused = until(lambda: [f for f in wall.facts() if f["fact"] == "accept-paused"], "the door rests")
@@ -74,19 +76,25 @@ def _reached(listener: socket.socket, address: tuple[str, int]) -> tuple[socket.
         return None
 
 
-def test_a_flow_that_gets_no_descriptor_for_its_upstream_is_reset(tmp_path: Path) -> None:
+@pytest.mark.parametrize("free", [0, 1, 2, 3])
+def test_nobody_is_let_in_for_whom_there_is_no_second_descriptor(tmp_path: Path, free: int) -> None:
     with running(tmp_path) as rig:
+        wall = rig.wall
         # Once through, so that the process has all that it opens for itself.
         first = rig.connect("plain", 4)
         first.client.close()
         first.server.close()
         first.wait("flow-closed")
-        leave(rig.wall.pid, 1)
-        talk = rig.dial("plain", 4)
-        assert recv(talk.client) == "ECONNRESET"
-        assert talk.story() == [
-            "flow-accepted",
-            "address-failed EMFILE",
-            "reset-sent client upstream refused",
-            "flow-closed 0 0 0",
-        ]
+        leave(wall.pid, free)
+        clients = [dial(wall.addresses["plain-4"]) for _ in range(4)]
+        until(lambda: any(fact["fact"] == "accept-paused" for fact in wall.facts()), "the door rests")
+        # One more than there are descriptors for: the reserve is spent on the last client's upstream.
+        served = [rig.upstreams[4].accept() for _ in range((free + 1) // 2)]
+        for number, client in enumerate(clients):
+            assert send(client, bytes([number])) == "ok"
+        assert sorted(recv(server) for server in served) == [bytes([number]) for number in range(len(served))]
+
+        leave(wall.pid, 16)
+        waiting = [rig.upstreams[4].accept() for _ in range(len(clients) - len(served))]
+        assert sorted(recv(server) for server in waiting) == [bytes([n]) for n in range(len(served), len(clients))]
+        assert not [fact for fact in wall.facts() if fact["fact"] in ("address-failed", "reset-sent")]

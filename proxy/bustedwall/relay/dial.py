@@ -104,7 +104,7 @@ class Dialling:
                 continue
             source = self._upstream.source
             try:
-                sock = outgoing(family, source and source[1])
+                sock = flow.poller.reserve.open(partial(outgoing, family, source and source[1]))
             except OSError as exhausted:
                 flow.note(AddressFailed(shown, errno_name(exhausted.errno)))
                 continue

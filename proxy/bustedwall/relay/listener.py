@@ -13,6 +13,7 @@ from bustedwall.kernel.endings import errno_name
 from bustedwall.kernel.loss import dropped, lose_arriving
 from bustedwall.kernel.sockets import Socket, take
 from bustedwall.policy.address import Address
+from bustedwall.relay.pipes import pipes
 from bustedwall.relay.poller import Poller
 from bustedwall.relay.seats import Seats
 from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
@@ -185,6 +186,7 @@ class Listener:
                 self._wait_for(full)
                 return
             try:
+                self._poller.reserve.hold()
                 sock, peer = take(self.sock, self._family)
             except BlockingIOError:
                 self._crowded = False
@@ -211,6 +213,7 @@ class Listener:
 
     def _rest(self, why: str) -> None:
         """Leave the clients in the backlog for a moment, or the loop would spin on them."""
+        pipes.give_up_idle()  # their descriptors are better spent on clients
         self._record(AcceptPaused(why))
         self._resting = True
         self._watch()

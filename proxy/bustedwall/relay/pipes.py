@@ -30,11 +30,16 @@ class Pipes:
     def __init__(self) -> None:
         self._idle: list[Pipe] = []
         self._made = 0
+        self._unneeded = 0
+        """Of the idle ones, so many have been idle ever since the last tidying."""
 
     def borrow(self) -> Pipe | None:
         """Return an empty pipe, or None when the kernel or the limit allows no good one."""
         if self._idle:
-            return self._idle.pop()
+            pipe = self._idle.pop()
+            if len(self._idle) < self._unneeded:  # noqa: PLR1730 (min() is a call)
+                self._unneeded = len(self._idle)
+            return pipe
         if self._made >= _MOST:
             return None
         try:
@@ -54,6 +59,18 @@ class Pipes:
     def give_back(self, pipe: Pipe) -> None:
         """Take back a pipe that is empty."""
         self._idle.append(pipe)
+
+    def tidy(self) -> None:
+        """Destroy the pipes that nobody has needed since the last tidying."""
+        for _ in range(self._unneeded):
+            self.destroy(self._idle.pop())
+        self._unneeded = len(self._idle)
+
+    def give_up_idle(self) -> None:
+        """Destroy the pipes that nobody has borrowed."""
+        while self._idle:
+            self.destroy(self._idle.pop())
+        self._unneeded = 0
 
     def destroy(self, pipe: Pipe) -> None:
         """Take back a pipe with bytes in it that nobody wants."""

@@ -37,6 +37,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from bustedwall.relay.crew import Crew, Run
+from bustedwall.relay.reserve import Reserve
 
 IN = select.EPOLLIN
 OUT = select.EPOLLOUT
@@ -96,6 +97,7 @@ class Poller:
     def __init__(self, reactor: Reactor) -> None:
         self.reactor = reactor
         self.clock = time.monotonic
+        self.reserve = Reserve()
         self._epoll = select.epoll()
         self._watchers: dict[int, Watcher] = {}
         self._doors: dict[int, Door] = {}
@@ -151,6 +153,7 @@ class Poller:
         self._crew.close()
         self.reactor.removeReader(self)
         self._epoll.close()
+        self.reserve.spend()
 
     # ---- IReadDescriptor
 

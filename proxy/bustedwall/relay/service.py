@@ -25,6 +25,7 @@ from bustedwall.relay.reception import Reception, introduction
 from bustedwall.relay.ruling import Ruling
 from bustedwall.relay.seats import Seats
 from bustedwall.relay.tcpflow import TcpFlow
+from bustedwall.relay.tidying import Tidying
 from bustedwall.relay.upstream import Upstream
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
@@ -58,9 +59,11 @@ class DataPlane:
         self.seats = Seats(flows)
         self.names = names or Names(reactor)
         self.doors = Doors()
+        self._tidying = Tidying(self.alarm)
 
     def close(self) -> None:
         """Leave the reactor; all proxies must have been stopped."""
+        self._tidying.close()
         self.alarm.close()
         self.poller.close()
 

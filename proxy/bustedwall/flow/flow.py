@@ -89,6 +89,10 @@ class Flow:
         """Return how many bytes are held, in stages and at the gates."""
         return sum(direction.held() for direction in self._directions.values())
 
+    def close(self) -> None:
+        """Leave nothing for the garbage collector; there are no events any more."""
+        self._scripts.close()
+
     def join_late(self, passed: dict[Leg, int], *, opened: bool) -> None:
         """Begin in the middle: the relay had no need of any logic before."""
         self._moments.accepted = True

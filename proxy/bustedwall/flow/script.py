@@ -40,6 +40,10 @@ class Scripts:
         self._out = out
         self.runs: list[Run] = []
 
+    def close(self) -> None:
+        """Let go of the performer, who has these scripts: nothing is done any more."""
+        del self._performer
+
     def start(self, rule: Rule, firing: int, now: float) -> None:
         """Begin a rule's script."""
         run = Run(rule, firing)

@@ -10,8 +10,8 @@ from typing import Protocol
 from bustedwall.kernel.timer import Timer
 from bustedwall.relay.poller import Fallible, Poller
 
-_STALE = 1024
-"""Dead entries that the heap may keep before it is swept; flows that are gone must not stay in memory."""
+_STALE = 64
+"""Dead entries that the heap may keep however few live ones it has: each keeps a flow in memory that is gone."""
 
 
 class Sleeper(Fallible, Protocol):
@@ -45,7 +45,7 @@ class Alarm:
             return
         if sleeper.alarm is not None:
             self._stale += 1
-            if self._stale > _STALE:
+            if self._stale > _STALE and 2 * self._stale > len(self._heap):
                 self._sweep()
         sleeper.alarm = when
         if when is not None:

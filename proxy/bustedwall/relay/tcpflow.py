@@ -342,6 +342,8 @@ class TcpFlow(Notes):
         if self.proxy.verbose:
             self.note(self._summary())
         self.proxy.flow_closed(self)
+        if self.logic is not None:
+            self.logic.close()
         for leg in legs:
             del leg.flow  # or flow and legs would wait for the garbage collector
             if self.server is not None:

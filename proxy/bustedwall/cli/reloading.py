@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import fields
 
-from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -32,6 +31,7 @@ class Reloading:
         drain: float,
         record: Callable[[Fact], None],
         announce: Callable[[Collection[str]], None],
+        ended: Callable[[str], None],
     ) -> None:
         self.done = 0
         """How many reloads are in force, or were."""
@@ -44,17 +44,20 @@ class Reloading:
         self._record = record
         self._announce = announce
         """Tells of doors that are new, by the names of their proxies."""
+        self._ended = ended
+        """Called with how it went when no reload is under way any more."""
+        self._status = ""
         self._reading = False
         self._again = False
         self._stopped = False
 
-    def begin(self) -> Deferred[None] | None:
-        """Read again; None: that is under way, and will be done once more after it."""
+    def begin(self) -> None:
+        """Read again; while that is under way it is noted, and done once more after it."""
         if self._reading or self._stopped:
             self._again = True
-            return None
+            return
         self._reading = True
-        return deferToThread(self._load).addCallbacks(self._change, self._refuse).addBoth(self._end)
+        deferToThread(self._load).addCallbacks(self._change, self._refuse).addBoth(self._end)
 
     def stop(self) -> None:
         """Change nothing any more: the proxies are on their way out."""
@@ -69,6 +72,7 @@ class Reloading:
             self._fail(str(error), str(error), 1)
             return
         self.done += 1
+        self._status = "reloaded"
         keys = [field.name for field in fields(Config) if field.name not in _IN_RULES]
         fixed = tuple(key for key in keys if getattr(config, key) != getattr(self._config, key))
         self._announce(changes.opened)
@@ -85,6 +89,7 @@ class Reloading:
 
     def _fail(self, why: str, told: str, mistakes: int) -> None:
         self.failed += 1
+        self._status = f"the last reload failed: {why}"
         self._record(ReloadFailed(why, mistakes, self.failed))
         log.error("the reload failed and has changed nothing:\n{told}", told=told)
 
@@ -92,6 +97,10 @@ class Reloading:
         self._reading = False
         if isinstance(result, Failure):
             log.failure("a bug of bustedwall: the config could not be changed", result)
-        if self._again and not self._stopped:
+        if self._stopped:
+            return
+        if self._again:
             self._again = False
             self.begin()
+        else:
+            self._ended(self._status)

@@ -28,6 +28,7 @@ from bustedwall.terms.facts import RunStarted
 if TYPE_CHECKING:
     from bustedwall.cli.recording import Recording
     from bustedwall.cli.reloading import Reloading
+    from bustedwall.cli.systemd import Notifier
     from bustedwall.relay.poller import Reactor
     from bustedwall.relay.wall import Wall
 
@@ -62,6 +63,7 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
     from bustedwall.cli.recording import Recording  # noqa: PLC0415
     from bustedwall.cli.reloading import Reloading  # noqa: PLC0415
     from bustedwall.cli.signals import Signals  # noqa: PLC0415
+    from bustedwall.cli.systemd import Notifier  # noqa: PLC0415
     from bustedwall.cli.telling import Telling  # noqa: PLC0415
     from bustedwall.relay.wall import CannotListenError, Wall  # noqa: PLC0415
 
@@ -82,8 +84,9 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
         verbose=recording.verbose,
     )
     record = partial(recording.record, None, None)
-    reloading = Reloading(wall, config, load, options.drain, record, partial(_say_where, wall))
-    run = _Run(wall, recording, reloading, seed, options)
+    notifier = Notifier()
+    reloading = Reloading(wall, config, load, options.drain, record, partial(_say_where, wall), notifier.ready)
+    run = _Run(wall, recording, reloading, notifier, seed, options)
     telling = Telling(data_plane, wall, options.state_file, run.head, record)
     orders = Orders(wall, record, reload=run.reload, tell=telling.begin)
     signals.on_end(run.drain, wall.end_flows)
@@ -113,11 +116,20 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
 class _Run:
     """What the process does between its start and its end."""
 
-    def __init__(self, wall: Wall, recording: Recording, reloading: Reloading, seed: int, options: Options) -> None:
+    def __init__(
+        self,
+        wall: Wall,
+        recording: Recording,
+        reloading: Reloading,
+        notifier: Notifier,
+        seed: int,
+        options: Options,
+    ) -> None:
         self.exit = Exit.OK
         self._wall = wall
         self._recording = recording
         self._reloading = reloading
+        self._notifier = notifier
         self._seed = seed
         self._options = options
         self._began = wall.reactor.seconds()
@@ -152,17 +164,23 @@ class _Run:
                 return
         self._recording.begin()
         _say_where(self._wall, addresses)
+        self._notifier.ready(f"{len(addresses)} listening")
+        self._notifier.watch(self._wall.reactor)
 
     def reload(self) -> None:
         """Read again what the run was started with, and open the journal anew."""
         self._recording.reopen()
-        self._reloading.begin()
+        if not self._ending:
+            self._notifier.reloading()
+            self._reloading.begin()
 
     def drain(self) -> None:
         """Shut all doors, and end when the last flow has ended, or may go on no longer."""
         if not self._ending:
             self._ending = True
             self._reloading.stop()
+            flows = sum(len(proxy.flows) for proxy in (*self._wall.proxies, *self._wall.leaving))
+            self._notifier.stopping(f"{flows} flows may go on", self._options.drain)
             self._wall.drain(self._options.drain).addCallback(lambda _: self._wall.reactor.stop())
 
     def _stop(self) -> None:

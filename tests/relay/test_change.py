@@ -11,15 +11,17 @@ from functools import partial
 import pytest
 import pytest_twisted
 from tests.relay.inside import so
-from tests.relay.peers import Upstream, at, dial, read_all, recv, send
+from tests.relay.peers import Upstream, at, dial, read_all, read_exactly, recv, send
 from twisted.internet.threads import deferToThread
 
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup, load_typed
+from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.wall import CannotListenError, Changes, Wall
 from bustedwall.terms.facts import Fact, FaultArmed, FlowAccepted, ProxyListening, RulesChanged
 from bustedwall.terms.limits import Limits
+from bustedwall.terms.proxy_header import Version
 
 pytestmark = pytest.mark.deadline(30)
 
@@ -110,6 +112,43 @@ async def test_another_upstream_is_for_new_flows(upstreams: tuple[Upstream, Upst
         after = await blocking(connect, where, new)
         await blocking(talk, before)
         await blocking(talk, after)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_header_and_a_source_are_for_new_flows(upstreams: tuple[Upstream, Upstream]) -> None:
+    upstream, _ = upstreams
+    plain = proxy("web", upstream)
+    header = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"
+
+    def told() -> None:
+        client = dial(where)
+        assert send(client, header) == "ok"
+        server = upstream.accept()
+        assert server.getpeername()[0] == "127.0.0.2"
+        assert read_exactly(server, len(header)) == header
+        talk((client, server))
+
+    with running(plain) as (wall, _):
+        where = address(wall, "web")
+        before = await blocking(connect, where, upstream)
+        spoken = ProxyProtocol(hears=True, tells=Version.V1)
+        changed = wall.change([replace(plain, proxy_protocol=spoken, source="127.0.0.2")], 0.0)
+        assert changed == Changes((), (), ("web",), ())
+        await blocking(talk, before)
+        await blocking(told)
+        wall.change([plain], 0.0)
+        await blocking(talk, await blocking(connect, where, upstream))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_source_that_this_machine_has_not_changes_nothing(upstreams: tuple[Upstream, Upstream]) -> None:
+    upstream, _ = upstreams
+    plain = proxy("web", upstream)
+    with running(plain) as (wall, _):
+        with pytest.raises(CannotListenError, match=r"cannot connect from 192\.0\.2\.1: "):
+            wall.change([proxy("new", upstream), replace(plain, source="192.0.2.1")], 0.0)
+        assert [one.proxy_name for one in wall.proxies] == ["web"]
+        await blocking(talk, await blocking(connect, address(wall, "web"), upstream))
 
 
 @pytest_twisted.ensureDeferred

@@ -101,6 +101,26 @@ def test_a_client_that_is_let_in_is_watched_and_woken_no_more(hall: Hall) -> Non
     assert hall.near.recv(100) == b"hello"
 
 
+class Torn:
+    """A socket whose peer sets an urgent mark between two looks at what it has sent."""
+
+    def __init__(self, sock: Socket) -> None:
+        self._sock = sock
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+    def recv(self, count: int, flags: int = 0) -> bytes:
+        return self._sock.recv(count if flags else count // 2, flags)
+
+
+def test_a_header_that_is_torn_in_the_last_moment_is_refused(hall: Hall) -> None:
+    hall.arrival.sock = Torn(hall.near)
+    hall.say(LINE)
+    assert hall.facts == [ProxyHeaderRefused("127.0.0.1:9", Refusal.MALFORMED)]
+    assert hall.admitted == []
+
+
 def test_an_event_without_bytes_changes_nothing(hall: Hall) -> None:
     hall.arrival.on_event(IN)
     assert (len(hall.reception), hall.facts) == (1, [])

@@ -109,9 +109,12 @@ class Arrival:
             self._reception.refuse(self, error.refusal)
         else:
             if header is not None:
-                taken = self.sock.recv(header.size)
-                assert len(taken) == header.size, "what the kernel had is there no more"
-                self._reception.admit(self, header)
+                # The kernel gives less where the peer has set an urgent mark in it meanwhile.
+                whole = len(self.sock.recv(header.size)) == header.size
+                if whole:
+                    self._reception.admit(self, header)
+                else:
+                    self._reception.refuse(self, Refusal.MALFORMED)
             elif events & FINISHING:
                 self._reception.refuse(self, Refusal.ENDED)
 

@@ -192,7 +192,7 @@ async def test_a_dial_that_was_answered_has_no_timer_any_more(upstream: Upstream
     with relaying(Address("db.internal", where.port), resolver, limits=Limits(connect=60.0)) as (proxy, records):
         await deferToThread(dial, (proxy.address.host, proxy.address.port))
         await so(lambda: resolver.asked, "the name is asked for")
-        (flow,) = proxy._flows
+        (flow,) = proxy.flows
         dialling = flow.dialling
         assert dialling is not None
         assert dialling.alarm is not None

@@ -125,7 +125,7 @@ def web_server() -> Iterator[int]:
 
 def consoles() -> tuple[str, str]:
     """Return the two console examples of the README: the proxy, and curl."""
-    proxy, curl = blocks("console")
+    proxy, curl = (text for kind, text in BLOCK.findall(README) if kind == "console")
     return proxy, curl
 
 

@@ -31,14 +31,16 @@ _waiting: list[Deferred[object]] = []
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --everything."""
     parser.addoption(
-        "--everything", action="store_true", help="run also what needs root or real servers; then none is skipped"
+        "--everything",
+        action="store_true",
+        help="run also what needs root, real servers or much time; then none is skipped",
     )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, with the reason, what only `.ci/run` is sure to be able to run."""
     if not item.config.getoption("everything"):
-        for name in ("root", "real"):
+        for name in ("root", "real", "long"):
             if marker := item.get_closest_marker(name):
                 needs = ", ".join(marker.args) or name
                 pytest.skip(f"needs {needs}: .ci/run runs it, as does pytest --everything")

@@ -63,12 +63,16 @@ class Wall:
         self._config, self._errors = folder / "config.yaml", folder / "stderr"
         self.journal = folder / "journal.jsonl"
         self._upstream = upstream
+        self._commands, self._state = folder / "commands", folder / "state.json"
         self._turn = 0
         self.reloads = self.refusals = 0
         """How many reloads were asked for; of these, with a config that is wrong."""
+        self.signals = 0
+        """How many signals were fired."""
         self.proxies = {proxy.name: proxy for proxy in policies(0)}
         self._write(policies(0))
-        command: list[str | Path] = [sys.executable, HERE / "signalled.py", "run", self._config, "--quiet"]
+        command: list[str | Path] = [sys.executable, "-m", "bustedwall", "run", self._config, "--quiet"]
+        command += ["--command-file", self._commands, "--state-file", self._state]
         with self._errors.open("wb") as errors:
             self._child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -92,8 +96,9 @@ class Wall:
         return self._errors.read_text()
 
     def fire(self) -> None:
-        """Fire a signal of the policies."""
-        os.kill(self.pid, signal.SIGUSR2)
+        """Fire a signal of the policies, and ask for the state."""
+        self._commands.write_text(f"signal {('one', 'two')[self.signals % 2]}\nstate\n")
+        self.signals += 1
 
     def reload(self) -> None:
         """Change the config, have the journal moved away, and ask for a reload."""
@@ -259,6 +264,8 @@ def main() -> int:
         refused = said.count("the reload failed")
         if status or refused != wall.refusals or any(word in said for word in ("Traceback", "a bug of", "facts")):
             soak.ledger.breach(f"bustedwall ended with status {status} and said: {said[-3000:]}")
+        if soak.ledger.facts["signal-fired"] != wall.signals:
+            soak.ledger.breach(f"{wall.signals} signals were fired, and as many facts are to be")
         if (soak.ledger.reloads(), soak.ledger.facts["reload-failed"]) != (wall.reloads, wall.refusals):
             soak.ledger.breach(f"{wall.reloads} reloads, of which {wall.refusals} were to fail")
         return 0 if report(soak.ledger, base, end) else 1

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,6 +58,9 @@ class Options:
 def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
     """Run the proxies until a signal ends them; `load` reads the config again."""
     from twisted.internet import reactor  # noqa: PLC0415 (importing it chooses the reactor of the process)
+
+    # Twisted's timers go by the wall clock; when that is set back by an hour, they are an hour late.
+    reactor.seconds = time.monotonic  # type: ignore[method-assign]  # of this one reactor
 
     from bustedwall.cli.command_file import CommandFile  # noqa: PLC0415 (late, for a quick --help)
     from bustedwall.cli.orders import Orders  # noqa: PLC0415

@@ -9,7 +9,9 @@ from types import ModuleType
 
 import pytest
 from tests.real import servers
-from tests.real.servers import Server, Wall
+from tests.real.servers import Server
+from tests.real.wall import Wall
+from tests.real.wall import wall as running_wall
 
 StartWall = Callable[[Server, "str | None"], Wall]
 
@@ -34,9 +36,9 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture
 def wall(tmp_path: Path) -> Iterator[StartWall]:
-    """Start the proxy of this test before a server, with a policy or without one."""
+    """Start the proxy of this test before a server; a policy must have had its effect when the test ends."""
     with ExitStack() as stack:
-        yield lambda server, policy: stack.enter_context(servers.wall(tmp_path, server.port, policy))
+        yield lambda server, policy: stack.enter_context(running_wall(tmp_path, server.port, policy))
 
 
 @pytest.fixture(scope="session")

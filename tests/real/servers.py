@@ -1,14 +1,12 @@
-"""Real servers, each a process of its own on a port of its own, and the proxy before them."""
+"""Real servers, each a process of its own on a port of its own."""
 
 from __future__ import annotations
 
 import os
-import select
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.real.case import LIMIT, PATIENT
 
 HOST = "127.0.0.1"
-HANG = 20.0
-"""Nothing here takes a tenth of it; what takes longer has failed."""
+HANG = 30.0
+"""Nothing here takes so long; what does has failed."""
 
-FILES = {"2kB": 2_000, "100kB": 100_000, "5MB": 5_000_000}
+FILES = {"200B": 200, "2kB": 2_000, "100kB": 100_000, "5MB": 5_000_000}
 
 NGINX = """\
 daemon off;
@@ -41,20 +40,28 @@ http {{
     server {{
         listen {host}:{port};
         root {folder}/files;
-        location ~ ^/through/(\\d+)/(.*)$ {{
-            proxy_pass http://{host}:$1/$2;
-            proxy_connect_timeout 1s;
-            proxy_read_timeout 1s;
+        location /slowly/ {{
+            alias {folder}/files/;
+            limit_rate 2m;
         }}
-        location ~ ^/unbuffered/(\\d+)/(.*)$ {{
-            proxy_pass http://{host}:$1/$2;
-            proxy_connect_timeout 1s;
-            proxy_read_timeout 1s;
-            proxy_buffering off;
-        }}
+{ways}
     }}
 }}
 """
+
+WAY = """\
+        location ~ ^/{name}/{seconds}/(\\d+)/(.*)$ {{
+            proxy_pass http://{host}:$1/$2;
+            proxy_connect_timeout {seconds}s;
+            proxy_read_timeout {seconds}s;
+            proxy_buffering {buffering};
+        }}
+"""
+WAYS = [
+    WAY.format(host=HOST, name=name, buffering=buffering, seconds=round(seconds))
+    for name, buffering in (("through", "on"), ("unbuffered", "off"))
+    for seconds in (LIMIT, PATIENT)
+]
 
 
 @contextmanager
@@ -137,13 +144,16 @@ class Server:
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[Server]:
-    """Serve FILES; /through/PORT/PATH and /unbuffered/ are a reverse proxy to that port of this machine."""
+    """Serve FILES, and below /slowly/ at 2 MB/s.
+
+    /through/SECONDS/PORT/PATH and /unbuffered/ are a reverse proxy to that port, which waits so long.
+    """
     (folder / "files").mkdir()
     for name, size in FILES.items():
         (folder / "files" / name).write_bytes(os.urandom(size))
     with a_port() as port:
         config, log = folder / "nginx.conf", folder / "error.log"
-        config.write_text(NGINX.format(folder=folder, host=HOST, port=port))
+        config.write_text(NGINX.format(folder=folder, host=HOST, port=port, ways="".join(WAYS)))
         command = [program("nginx", "nginx-light"), "-p", str(folder), "-e", str(log), "-c", str(config)]
         with running(command, folder / "stderr") as process:
             until_it_listens(process, port, folder / "stderr")
@@ -191,40 +201,3 @@ def postgresql() -> Iterator[Server]:
         with running(command, log, user=user, end=signal.SIGINT) as process:
             until_it_listens(process, port, log)
             yield Server(port, folder)
-
-
-@dataclass(frozen=True)
-class Wall:
-    """A bustedwall that listens."""
-
-    port: int
-    log: Path
-
-    def facts(self) -> list[str]:
-        """Return the kinds of the facts that it has told so far, in order."""
-        whole, _, _ = self.log.read_text().rpartition("\n")  # the last line may be half written
-        return [words[2] for words in map(str.split, whole.splitlines()) if len(words) > 2]
-
-
-def met(proxy: Wall, times: int = 1) -> None:
-    """Wait until rules of the proxy's policy have fired: a client may end a moment before that is told."""
-    deadline = time.monotonic() + HANG
-    while proxy.facts().count("rule-fired") < times:
-        assert time.monotonic() < deadline, "no rule has fired, or not as often"
-        time.sleep(0.01)  # between two looks, not instead of one
-
-
-@contextmanager
-def wall(folder: Path, upstream: int, policy: str | None, *options: str) -> Iterator[Wall]:
-    """Run bustedwall before a port; it must not show an error of its own."""
-    log = folder / "bustedwall.log"
-    command = [sys.executable, "-m", "bustedwall", "run", "--listen", f"{HOST}:0", "--upstream", f"{HOST}:{upstream}"]
-    command += ["--drain", "0s", "--log", "text", *options]
-    with running([*command, *(["--policy", policy] if policy else [])], log) as process:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], HANG)
-        line = process.stdout.readline() if ready else ""
-        assert line.startswith(f"listening proxy {HOST}:"), f"{line!r} {log.read_text()}"
-        yield Wall(int(line.rpartition(":")[2]), log)
-    assert process.returncode == 0, f"bustedwall ended with {process.returncode}: {log.read_text()}"
-    assert "Traceback" not in log.read_text(), log.read_text()

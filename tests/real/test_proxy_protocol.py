@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.real.servers import HANG, HOST, a_port, program, running, until_it_listens, wall
+from tests.real.servers import HANG, HOST, a_port, program, running, until_it_listens
+from tests.real.wall import wall
 
 pytestmark = pytest.mark.real("curl", "nginx", "haproxy")
 

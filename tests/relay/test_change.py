@@ -18,7 +18,7 @@ from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup, load_typed
 from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.policy.rules import Rule
-from bustedwall.relay.wall import CannotListenError, Changes, Wall
+from bustedwall.relay.wall import CannotStartError, Changes, Wall
 from bustedwall.terms.facts import Fact, FaultArmed, FlowAccepted, ProxyListening, RulesChanged
 from bustedwall.terms.limits import Limits
 from bustedwall.terms.proxy_header import Version
@@ -145,7 +145,7 @@ async def test_a_source_that_this_machine_has_not_changes_nothing(upstreams: tup
     upstream, _ = upstreams
     plain = proxy("web", upstream)
     with running(plain) as (wall, _):
-        with pytest.raises(CannotListenError, match=r"cannot connect from 192\.0\.2\.1: "):
+        with pytest.raises(CannotStartError, match=r"cannot connect from 192\.0\.2\.1: "):
             wall.change([proxy("new", upstream), replace(plain, source="192.0.2.1")], 0.0)
         assert [one.proxy_name for one in wall.proxies] == ["web"]
         await blocking(talk, await blocking(connect, address(wall, "web"), upstream))
@@ -245,7 +245,7 @@ async def test_an_address_that_cannot_be_had_changes_nothing(upstreams: tuple[Up
             proxy("web", other, Address("0.0.0.0", where[1]), typed("reset client")),
             proxy("last", upstream, taken),
         ]
-        with pytest.raises(CannotListenError, match=f"proxy 'last' cannot listen on {taken}: Address already in use"):
+        with pytest.raises(CannotStartError, match=f"proxy 'last' cannot listen on {taken}: Address already in use"):
             wall.change(wanted, 0.0)
         assert facts.all == before
         for place in (where, going):

@@ -18,7 +18,7 @@ from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import AtIdle, Heal, Rule, Wait
 from bustedwall.relay.service import Proxy
 from bustedwall.relay.tcpflow import TcpFlow
-from bustedwall.relay.wall import CannotListenError, Wall
+from bustedwall.relay.wall import CannotStartError, Wall
 from bustedwall.terms.endings import How
 from bustedwall.terms.facts import AddressFailed, EndingEvidence, FlowClosed, FlowOpened, PeerLost, ResetSent
 from bustedwall.terms.leg import Leg
@@ -119,7 +119,7 @@ def test_of_two_proxies_neither_starts_if_one_cannot(version: int) -> None:
     base = descriptors()
     free, used = ProxySetup("free", Address("127.0.0.1", 0), where(taken), ()), where(taken)
     wall = Wall(reactor, [free, ProxySetup("used", used, used, ())], Records(), seed=0, verbose=True)
-    with pytest.raises(CannotListenError, match=r"proxy 'used' cannot listen on .*: Address already in use"):
+    with pytest.raises(CannotStartError, match=r"proxy 'used' cannot listen on .*: Address already in use"):
         wall.startService()
     assert descriptors() == base
     taken.sock.close()

@@ -24,7 +24,7 @@ from bustedwall.relay import upstream as upstreams
 from bustedwall.relay.doors import Doors
 from bustedwall.relay.names import Names, Target, Tell
 from bustedwall.relay.service import Proxy
-from bustedwall.relay.wall import CannotListenError
+from bustedwall.relay.wall import CannotStartError
 from bustedwall.relay.wall import Wall as Proxies
 from bustedwall.terms.facts import AddressesLeftOut, AddressFailed, FlowClosed, FlowOpened
 
@@ -311,7 +311,7 @@ def test_a_source_that_this_machine_has_not_is_told_at_the_start(source: str, wh
     base = descriptors()
     setup = ProxySetup("shop", Address("127.0.0.1", 0), NAME, (), source=source)
     wall = Proxies(reactor, [setup], Records(), seed=0, verbose=True)
-    with pytest.raises(CannotListenError) as caught:
+    with pytest.raises(CannotStartError) as caught:
         wall.startService()
     assert str(caught.value) == (
         f"proxy 'shop' cannot connect from {source}: {why}; `ip address` lists the addresses that this machine has"

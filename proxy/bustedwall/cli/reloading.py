@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from bustedwall.policy.load import Config
 from bustedwall.policy.problem import PolicyError
-from bustedwall.relay.wall import CannotListenError, Wall
+from bustedwall.relay.wall import CannotStartError, Wall
 from bustedwall.terms.facts import Fact, Reloaded, ReloadFailed
 
 _IN_RULES = ("proxies", "time_scale")
@@ -68,7 +68,7 @@ class Reloading:
             return
         try:
             changes = self._wall.change(config.proxies, self._drain)
-        except CannotListenError as error:
+        except CannotStartError as error:
             self._fail(str(error), str(error), 1)
             return
         self.done += 1

@@ -69,7 +69,7 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
     from bustedwall.cli.signals import Signals  # noqa: PLC0415
     from bustedwall.cli.systemd import Notifier  # noqa: PLC0415
     from bustedwall.cli.telling import Telling  # noqa: PLC0415
-    from bustedwall.relay.wall import CannotListenError, Wall  # noqa: PLC0415
+    from bustedwall.relay.wall import CannotStartError, Wall  # noqa: PLC0415
 
     data_plane = cast("Reactor", reactor)  # the module stands in for the reactor that it installed
     signals = Signals(data_plane)
@@ -102,7 +102,7 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
         if options.command_file is not None:
             command_file = CommandFile(data_plane, options.command_file, orders.obey)
         wall.startService()
-    except (CannotListenError, OSError) as error:
+    except (CannotStartError, OSError) as error:
         if command_file is not None:
             command_file.close()
         recording.close()

@@ -84,8 +84,8 @@ class Dialling:
 
     def answered(self, answer: Answer) -> None:
         """Try the addresses of a name."""
-        assert self._flow is not None, "who has withdrawn is told nothing"
-        self._flow.poller.guard(self._flow, partial(self._try, answer))
+        if self._flow is not None:  # else it ended by what the same answer meant for another
+            self._flow.poller.guard(self._flow, partial(self._try, answer))
 
     def _try(self, answer: Answer) -> None:
         assert self._flow is not None

@@ -35,7 +35,7 @@ class Asker(Protocol):
     """Who wants to know where to connect."""
 
     def answered(self, answer: Answer) -> None:
-        """Take the answer; called once, unless the asker withdraws before."""
+        """Take the answer; called once at most, and hardly ever after the asker has withdrawn."""
 
 
 class NoSuchSourceError(OSError):

@@ -19,7 +19,7 @@ from bustedwall.terms.dice import Dice
 from bustedwall.terms.limits import DEFAULT_LIMITS
 
 
-class CannotListenError(Exception):
+class CannotStartError(Exception):
     """A proxy's address cannot be had, the one to listen on or the one to connect from; the cause is the OSError."""
 
     def __init__(self, setup: ProxySetup, cause: OSError) -> None:
@@ -71,16 +71,16 @@ class Wall(Service):
         self._ended: Deferred[None] | None = None
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
-        """Open all doors; raises CannotListenError, with those shut again that were open."""
+        """Open all doors; raises CannotStartError, with those shut again that were open."""
         try:
             self.change(self._setups, 0.0)
-        except CannotListenError:
+        except CannotStartError:
             self.stopService()
             raise
         super().startService()
 
     def change(self, setups: Sequence[ProxySetup], drain: float) -> Changes:
-        """Have these proxies from now on; raises CannotListenError, and then nothing has changed.
+        """Have these proxies from now on; raises CannotStartError, and then nothing has changed.
 
         A proxy that has them loses none of its flows, whatever has changed in its setup. One that is
         removed drains, for so many seconds at most.
@@ -173,7 +173,7 @@ def _check_source(setup: ProxySetup) -> None:
     try:
         check_source(setup.source)
     except NoSuchSourceError as error:
-        raise CannotListenError(setup, error) from error
+        raise CannotStartError(setup, error) from error
 
 
 def _open(setups: Sequence[ProxySetup], leaving: Sequence[Proxy]) -> dict[str, socket.socket]:
@@ -187,7 +187,7 @@ def _open(setups: Sequence[ProxySetup], leaving: Sequence[Proxy]) -> dict[str, s
                 proxy.share_port(shared=False)
             for door in doors.values():
                 door.close()
-            raise CannotListenError(setup, error) from error
+            raise CannotStartError(setup, error) from error
     return doors
 
 

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +205,8 @@ class Loop:
         self._calls: list[Callable[[], None]] = []
         self._called = threading.Semaphore(0)
 
-    def callFromThread(self, call: Callable[[], None]) -> None:  # noqa: N802 (Twisted's name)
-        self._calls.append(call)
+    def callFromThread(self, call: Callable[..., None], *args: object) -> None:  # noqa: N802 (Twisted's name)
+        self._calls.append(partial(call, *args))
         self._called.release()
 
     def turn(self) -> None:
@@ -236,7 +237,7 @@ def test_however_a_name_is_not_found_it_is_answered(
     Names(loop).ask("db.internal", 5432, lambda *answer: told.append(answer))
     loop.turn()
     ((targets, said),) = told
-    assert targets == []
+    assert list(targets) == []
     assert said.startswith(why)
 
 
@@ -256,6 +257,19 @@ def test_there_are_only_so_many_threads(monkeypatch: pytest.MonkeyPatch) -> None
     names.ask("db.internal", 5432, lambda _, why: told.append(why))
     loop.turn()
     assert told[1:] == ["host name not found"] * 4
+
+
+def test_threads_without_a_question_end_and_new_ones_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolving, "_IDLE", 0.01)
+    told: list[str] = []
+    loop = Loop()
+    names = Names(loop)
+    for number in range(200):  # some come in the very moment in which a thread ends
+        names.ask("127.0.0.1", 9, lambda targets, _: told.append(targets[0][2]))
+        loop.turn()
+        if number % 20 == 0:
+            until(lambda: names._threads == 0, "no thread is left")
+    assert told == ["127.0.0.1:9"] * 200
 
 
 def test_a_thread_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

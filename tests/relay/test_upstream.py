@@ -20,6 +20,7 @@ from twisted.internet.threads import deferToThread
 from bustedwall.kernel.sockets import outgoing
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
+from bustedwall.relay import doors as meeting
 from bustedwall.relay import names as resolving
 from bustedwall.relay import upstream as upstreams
 from bustedwall.relay.doors import Doors
@@ -389,6 +390,32 @@ def test_where_a_door_is_met() -> None:
         assert not doors.leads_back(proxy, (met[0], 9))
         doors.shut(proxy)
         assert not doors.leads_back(proxy, (met[0], port))
+
+
+def test_whether_an_address_is_ours_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(meeting, "_is_ours", lambda ip: bool(asked.append(str(ip))))
+    doors = Doors()
+    doors.open("a", ("0.0.0.0", 80))
+    for _ in range(3):
+        assert not doors.leads_back("a", ("192.0.2.1", 80))
+    assert asked == ["192.0.2.1"]
+    doors.open("b", ("0.0.0.0", 81))
+    assert not doors.leads_back("a", ("192.0.2.1", 80))
+    assert len(asked) == 2, "and anew when a door opens"
+    for number in range(1000):
+        doors.leads_back("a", (f"192.0.2.{number % 200}", 80))
+        doors.leads_back("a", (f"198.51.100.{number % 200}", 80))
+    assert len(doors._ours) <= 256
+
+
+def test_without_a_descriptor_nothing_is_concluded(monkeypatch: pytest.MonkeyPatch) -> None:
+    doors = Doors()
+    doors.open("a", ("0.0.0.0", 80))
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(socket, "socket", lambda *_: (_ for _ in ()).throw(OSError(24, "Too many open files")))
+        assert not doors.leads_back("a", ("127.0.0.1", 80))
+    assert doors.leads_back("a", ("127.0.0.1", 80))
 
 
 def test_what_a_proxy_led_to_once_is_forgotten() -> None:

@@ -11,8 +11,9 @@ from tests.kernel.pairs import Pair, hears
 from tests.relay.peers import read_all
 
 from bustedwall.kernel import endings
-from bustedwall.kernel.endings import alive, close, pending_error, reset, shut, unread, unsent, vanish
+from bustedwall.kernel.endings import alive, close, pending_error, reset, shut, unsent, vanish
 from bustedwall.kernel.evidence import snapshot
+from bustedwall.kernel.sockets import unread
 
 
 def gave(sock: socket.socket, *calls: str) -> list[str]:

@@ -9,9 +9,9 @@ import pytest
 from tests.kernel.pairs import Pair, hears
 
 from bustedwall.kernel import loss
-from bustedwall.kernel.endings import unread
 from bustedwall.kernel.evidence import snapshot
 from bustedwall.kernel.loss import apply_losses, dropped, lose_outgoing
+from bustedwall.kernel.sockets import unread
 from bustedwall.terms.losses import NO_LOSS, Loss, Losses, Way
 
 FROM: Losses = frozenset({Loss(Way.FROM)})

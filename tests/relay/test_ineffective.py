@@ -20,6 +20,7 @@ from bustedwall.relay import perform
 from bustedwall.relay.tidying import Tidying
 from bustedwall.terms.facts import EndingEvidence, Fact, FlowClosed, LossEvidence, LossSet, WriteLost
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.losses import Losses
 from bustedwall.terms.verdict import Verdict
 
 AFTER_A_BYTE = AtBytes(Leg.CLIENT, 1)
@@ -153,10 +154,10 @@ async def test_a_reset_behind_a_loss_that_cannot_be_lifted_is_not_heard_and_says
 ) -> None:
     apply = loss.apply_losses
 
-    def set_only(sock: socket.socket, losses: loss.Losses, before: loss.Losses) -> None:
+    def set_only(sock: socket.socket, losses: loss.Losses, *before: Losses) -> None:
         if not losses:
             raise PermissionError(errno.EPERM, "no")
-        apply(sock, losses, before)
+        apply(sock, losses, *before)
 
     monkeypatch.setattr(perform, "apply_losses", set_only)
     rules = (rule(AtOpen(), arm("drop all to client"), Wait(0.1), arm("reset client")),)

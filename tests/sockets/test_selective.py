@@ -6,7 +6,10 @@ sender in FIN-WAIT-1; a RST is sent once; who gets no answer to keepalives gives
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import sys
+import termios
 import time
 from collections.abc import Iterator
 
@@ -28,7 +31,9 @@ CLOSED = 7
 IDLE, BETWEEN, COUNT = 1, 1, 2
 """Of a client's keepalives: seconds before the first, seconds between two, how many."""
 
-GO = {"signal": "go"}
+LIMIT = 1000
+"""Bytes behind which all is lost."""
+
 SMALL, LARGE = bytes(100), bytes(5000)
 
 
@@ -42,13 +47,21 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         for what in ("data", "acks", "fin"):
             steps[f"{what}-{leg}-span"] = [{"drop": {"what": what, "from": leg, "for": "500ms"}}]
         steps[f"larger-{leg}"] = [{"drop": {"what": "data", "from": leg, "larger_than": "1kB"}}]
-        steps[f"half-{leg}"] = [{"drop": {"what": "data", "from": leg, "probability": "50%"}}]
+        beyond = {"what": "data", "from": leg, "beyond": f"{LIMIT}B"}
+        steps[f"beyond-{leg}"] = [{"drop": beyond}]
+        steps[f"beyond-{leg}-span"] = [{"drop": beyond | {"for": "500ms"}}]
+        half = {"what": "data", "from": leg, "probability": "50%"}
+        word = {"wait": {"bytes": "1B", "from": OTHER[leg]}}
+        steps[f"half-{leg}"] = [{"drop": half}, word, "heal"]
         steps[f"two-{leg}"] = [
             {"drop": f"fin from {leg}"},
             {"drop": {"what": "data", "from": leg, "for": "500ms"}},
             {"drop": {"what": "all", "from": leg, "for": "300ms"}},
         ]
-    with running(folder, {name: [policy(folder, name, each)] for name, each in steps.items()}) as rig:
+    policies = {name: [policy(folder, name, each)] for name, each in steps.items()}
+    beyond = {"what": "data", "from": "client", "beyond": f"{LIMIT}B"}
+    policies["beyond-accept"] = [policy(folder, "beyond-accept", [{"drop": beyond}], "accept")]
+    with running(folder, policies) as rig:
         yield rig
 
 
@@ -76,6 +89,11 @@ def hears_nothing(sock: socket.socket) -> bool:
     got = recv(sock)
     sock.settimeout(10)
     return got == "nothing"
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """Return how many bytes the other end's kernel does not have."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def verdict(talk: Talk) -> str:
@@ -203,14 +221,74 @@ def test_with_a_probability_some_is_lost_and_all_arrives(connect: Connect, versi
     for word in words:
         assert send(speaker, word) == "ok"
         time.sleep(0.002)  # a segment for each
+    until(lambda: info(speaker).total_retrans >= 1, "some is sent again")
+    assert send(other, b"!") == "ok"  # heals it, or TCP's patience would be drawn, too
     assert read_exactly(other, 400) == b"".join(words)
-    assert info(speaker).total_retrans >= 1
-    abort(speaker)
-    talk.wait("flow-closed")
     evidence = talk.wait("loss-evidence")
     assert evidence["thrown_away"] >= 1
-    assert evidence["arrived"] >= 1
     assert evidence["verdict"] == "effective"
+
+
+@pytest.mark.parametrize("cut", [1, 700, 1000])
+def test_beyond_a_byte_nothing_is_acknowledged_and_the_other_side_has_exactly_so_many(
+    connect: Connect, version: int, leg: str, cut: int
+) -> None:
+    talk = armed(connect, f"beyond-{leg}", version)
+    speaker, other = ends(talk, leg)
+    speaker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    data = bytes(range(250)) * 8
+    assert send(speaker, data[:cut]) == "ok"
+    assert read_exactly(other, cut) == data[:cut]
+    assert send(speaker, data[cut:]) == "ok"
+    if cut < LIMIT:
+        assert read_exactly(other, LIMIT - cut) == data[cut:LIMIT]
+    until(lambda: info(speaker).total_retrans >= 2, "it is sent again and again")
+    assert hears_nothing(other)
+    assert unacknowledged(speaker) == len(data) - LIMIT, "the segment across the limit is acknowledged in part"
+    abort(speaker)
+    assert recv(other) == "ECONNRESET"
+    assert verdict(talk) == "effective"
+
+
+def test_beyond_a_byte_what_comes_the_other_way_arrives(connect: Connect, version: int, leg: str) -> None:
+    talk = armed(connect, f"beyond-{leg}", version)
+    speaker, other = ends(talk, leg)
+    assert send(speaker, bytes(2 * LIMIT)) == "ok"
+    assert len(read_exactly(other, LIMIT)) == LIMIT
+    assert send(other, b"answer") == "ok"
+    assert read_exactly(speaker, 6) == b"answer"
+    acknowledged(other)
+    assert hears_nothing(other)
+
+
+def test_beyond_a_byte_all_comes_when_it_is_healed_and_a_fin_at_the_limit_passes(
+    connect: Connect, version: int, leg: str
+) -> None:
+    talk = armed(connect, f"beyond-{leg}-span", version)
+    speaker, other = ends(talk, leg)
+    data = bytes(range(250)) * 8
+    assert send(speaker, data) == "ok"
+    assert read_exactly(other, len(data)) == data
+    assert len(talk.wait("loss-set", 2)["losses"]) == 0, "not before it was over"
+
+    talk = armed(connect, f"beyond-{leg}", version)
+    speaker, other = ends(talk, leg)
+    assert send(speaker, data[:LIMIT]) == "ok"
+    speaker.shutdown(socket.SHUT_WR)
+    assert read_exactly(other, LIMIT) == data[:LIMIT]
+    assert recv(other) == "EOF"
+
+
+@pytest.mark.usefixtures("connect")
+def test_beyond_from_accept_on_the_server_never_gets_more(rig: Rig, version: int) -> None:
+    for _ in range(20):
+        sock = socket.create_connection(rig.wall.addresses[f"beyond-accept-{version}"])
+        sock.sendall(bytes(5000))  # at once: some of it may be there before the limit is
+        server = rig.upstreams[version].accept()
+        assert len(read_exactly(server, LIMIT)) == LIMIT
+        assert hears_nothing(server)
+        abort(sock)  # its RST stays behind bytes that are held
+        server.close()
 
 
 def test_losses_on_one_leg_are_a_union_and_each_ends_alone(connect: Connect, version: int, leg: str) -> None:

@@ -34,6 +34,28 @@ class Lost(Enum):
 _ON_ARRIVAL = (Lost.DATA, Lost.FIN, Lost.RST, Lost.KEEPALIVES)
 
 
+class UpTo(Holding):
+    """Passes the first bytes and holds what comes behind them: what had arrived before the kernel was told."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._left = count
+
+    def feed(self, item: Item, now: float) -> Iterable[Item]:
+        """Pass what is left to pass, cut where that ends."""
+        if self.queue:
+            return super().feed(item, now)
+        if not isinstance(item, Bytes):
+            return (item,)
+        passed, rest = item.data[: self._left], item.data[self._left :]
+        self._left -= len(passed)
+        if rest:
+            self.put(Bytes(rest, item.lost))
+        return (Bytes(passed, item.lost),) if passed else ()
+
+
 class NextWrite(Stage):
     """Marks the next bytes as lost, once."""
 
@@ -70,6 +92,7 @@ class DropFault(LastingFault):
             "drop: keepalives from client",
             "drop: {what: data, from: client, larger_than: 1kB}",
             "drop: {what: data, from: server, probability: 5%}",
+            "drop: {what: data, from: client, beyond: 64KiB}",
         ),
         wire="`all from`: the peer's segments arrive, no ACK answers them, it retransmits with doubling gaps, 0.2, "
         "0.4, 0.85, 1.7 s after its segment and so on; ours still go out. `all to`: our segments, data and ACKs, leave "
@@ -81,7 +104,9 @@ class DropFault(LastingFault):
         "is thrown away: `data` those with bytes, with the ACK that they carry; `acks` those that are nothing but an "
         "ACK, so that our kernel retransmits what the peer has received; `fin` and `rst` those with that flag; "
         "`keepalives` those that repeat the last byte, as probes of a closed window do, too. `larger_than` spares what "
-        "carries so many bytes or fewer, as a path with a smaller MTU that tells nobody.",
+        "carries so many bytes or fewer, as a path with a smaller MTU that tells nobody. "
+        "`beyond` spares the first bytes: nothing past them is "
+        "ever acknowledged, and a segment across the limit is acknowledged in part.",
         client="send succeeds until its buffer is full, recv waits; ETIMEDOUT when its own limit is reached "
         "(tcp_retries2, about 15 minutes on Linux, or TCP_USER_TIMEOUT). After `next_write` it only waits: about 0.2 s "
         "on a fast path. `acks from client` it does not notice. After a lost FIN it goes on in FIN_WAIT1. With its "
@@ -94,7 +119,8 @@ class DropFault(LastingFault):
         "ACKed when it was armed: at `{bytes: N, from: server}` a client that answers byte N at once may be heard "
         "before `drop: all from client` is set (129 of 160 tries on loopback). With `probability` the kernel draws, "
         "not our seed; and it draws once for each segment that it sees, which on loopback and behind cards that put "
-        "segments together can be 64 KiB.",
+        "segments together can be 64 KiB. With `beyond`, bytes behind the limit that arrived before it was armed are "
+        "acknowledged, and held; a segment across the limit that has a FIN is lost as a whole.",
         source="from: IP_MINTTL or IPV6_MINHOPCOUNT 255, RFC 5082; to: a record-route option that is malformed on "
         "arrival, RFC 791 §3.1, each answered by an ICMP parameter problem, in IPv6 a segment-routing header, RFC "
         "8754; some of what arrives: a classic BPF filter on the socket, net/core/filter.c; keepalives: RFC 9293 "
@@ -114,6 +140,8 @@ class DropFault(LastingFault):
     """Only with `from`, `all` or `data`: spare segments that carry so many bytes or fewer."""
     probability: Annotated[Fraction, Field(gt=0)] = 1.0
     """Only with `from`: how likely each of these segments is lost; the kernel draws."""
+    beyond: Annotated[Size | None, Field(ge=0)] = None
+    """Only with `data` and `from`: spare the first bytes, so many from when it is armed; from `accept` on, exactly."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -126,19 +154,27 @@ class DropFault(LastingFault):
         if self.target is not None and self.what in _ON_ARRIVAL:
             what = "'{what}' can be lost only when it arrives from a leg: 'drop: {what} from {leg}'"
             raise PydanticCustomError("one_way", what, {"what": word, "leg": self.target.other.value})
-        if self.target is not None and (self.larger_than is not None or self.probability < 1):
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_spared(self) -> Self:
+        spares = [key for key in ("larger_than", "probability", "beyond") if key in self.model_fields_set]
+        if spares and self.source is None:
             what = "{key} goes with what arrives from a leg, not with what is sent to one"
-            key = "probability" if self.larger_than is None else "larger_than"
-            raise PydanticCustomError("one_way", what, {"key": key})
+            raise PydanticCustomError("one_way", what, {"key": spares[0]})
         if self.larger_than is not None and self.what not in (Lost.ALL, Lost.DATA):
             what = "larger_than goes with all and data, not with {what}"
-            raise PydanticCustomError("one_way", what, {"what": word})
+            raise PydanticCustomError("one_way", what, {"what": self.what.value})
+        if self.beyond is not None and (self.what is not Lost.DATA or len(spares) > 1):
+            what = "beyond goes with data and stands alone, as in '{form}'"
+            raise PydanticCustomError("one_way", what, {"form": "{what: data, from: client, beyond: 1kB}"})
         return self
 
     def arm(self, dice: Dice, shared: Shared) -> Damage:
         """Return one loss on one leg; for what is lost of our own, a stage beside or instead of it."""
         if self.source is not None:
-            return Damage(losses={self.source: frozenset({self._arriving()})})
+            stages = {} if self.beyond is None else {self.source: UpTo(self.beyond)}
+            return Damage(losses={self.source: frozenset({self._arriving()})}, stages=stages)
         assert self.target is not None
         if self.what is Lost.NEXT_WRITE:
             return Damage(stages={self.target.other: NextWrite()})
@@ -146,7 +182,7 @@ class DropFault(LastingFault):
         return Damage(losses=ours, stages={self.target.other: Holding()} if self.what is Lost.ACKS else {})
 
     def _arriving(self) -> Loss:
-        return Loss(Way.FROM, What(self.what.value), int(self.larger_than or 0), self.probability)
+        return Loss(Way.FROM, What(self.what.value), int(self.larger_than or 0), self.probability, self.beyond)
 
     def needs(self) -> Needs:
         """Return the loss; one that spares some of what arrives is a need of its own."""
@@ -156,5 +192,6 @@ class DropFault(LastingFault):
 
     def approximation(self) -> Fault | None:
         """Return the loss of all that arrives, for the loss of all data or ACKs."""
-        wide = self.what in (Lost.DATA, Lost.ACKS) and not self.larger_than and self.probability >= 1
-        return self.model_copy(update={"what": Lost.ALL}) if wide and self.source is not None else None
+        if self.source is None or self.what not in (Lost.DATA, Lost.ACKS) or not self._arriving().whole:
+            return None
+        return self.model_copy(update={"what": Lost.ALL})

@@ -8,7 +8,6 @@ import fcntl
 import socket
 import struct
 import sys
-import termios
 
 from bustedwall.kernel.loss import lose_outgoing
 from bustedwall.kernel.sockets import Socket
@@ -79,11 +78,6 @@ def vanish(sock: Socket) -> None:
 def unsent(sock: Socket) -> int:
     """Return how many bytes our kernel has accepted and not yet sent for the first time."""
     return int(_INT.unpack(fcntl.ioctl(sock, SIOCOUTQNSD, bytes(_INT.size)))[0])
-
-
-def unread(sock: Socket) -> int:
-    """Return how many bytes have arrived and were not read."""
-    return int(_INT.unpack(fcntl.ioctl(sock, termios.FIONREAD, bytes(_INT.size)))[0])
 
 
 def alive(sock: Socket) -> bool:

@@ -5,8 +5,8 @@ segments are never in segs_in. Drops alone prove nothing, because answered keepa
 and duplicates count there, too.
 What leaves and is lost shows as bytes that had to be sent again, or as the peer's, which come again
 because our ACKs did not come: more drops than there were segments without data.
-A filter spares some of what arrives, so that segs_in goes on; then drops beyond those that segs_in could
-explain are proof, and so is a segment that came before one that was thrown away.
+A filter spares some of what arrives, so that segs_in goes on; then more drops than there were segments
+without data are proof.
 Neither can be faked by a path on which the loss has no effect: there segs_in goes up, or bytes that
 were first sent under the loss are acknowledged. Measured on Linux 6.18.
 """
@@ -27,9 +27,9 @@ from bustedwall.terms.verdict import Verdict
 _INT = struct.Struct("i")
 _QUEUED = bytes(_INT.size)
 
-_INFO = struct.Struct("=B7xI88xI16xQ8xIII4xI60xI4xI")
+_INFO = struct.Struct("=B7xI88xI16xQ8xIII4xI60xI")
 """struct tcp_info, linux/tcp.h: state, rto, total_retrans, bytes_acked, segs_out, segs_in, notsent_bytes,
-data_segs_in, dsack_dups, rcv_ooopack. Older kernels return fewer bytes, and the rest reads as 0."""
+data_segs_in, dsack_dups. Older kernels return fewer bytes, and the rest reads as 0."""
 
 _U32 = (1 << 32) - 1
 
@@ -81,8 +81,6 @@ class Snapshot:
     """Segments of which the peer said that it had them already (duplicate SACK, RFC 2883)."""
     drops: int
     """Segments that arrived and were thrown away, before TCP or by it."""
-    out_of_order: int
-    """Segments that came although one before them had not."""
     unsent: int
     """Bytes that our kernel has accepted and not sent even once."""
     in_flight: int
@@ -94,7 +92,7 @@ class Snapshot:
         return self.state in _HEARS_AN_END
 
 
-GONE = Snapshot("gone", *[0] * 11)
+GONE = Snapshot("gone", *[0] * 10)
 """Of a socket that is closed already."""
 
 
@@ -110,7 +108,7 @@ def snapshot(sock: Socket) -> Snapshot:
         before, (queued, drops) = (queued, drops), _beside(sock)
         if before == (queued, drops):
             break
-    state, rto, resent, acked, out, arrived, unsent, data, repeated, early = _INFO.unpack(info.ljust(_INFO.size, b"\0"))
+    state, rto, resent, acked, out, arrived, unsent, data, repeated = _INFO.unpack(info.ljust(_INFO.size, b"\0"))
     return Snapshot(
         STATES[state],
         rto / 1e6,
@@ -121,7 +119,6 @@ def snapshot(sock: Socket) -> Snapshot:
         data,
         repeated,
         drops,
-        early,
         unsent,
         max(0, queued - unsent),
     )
@@ -160,12 +157,12 @@ class Tally:
 
     @property
     def filtered(self) -> bool:
-        """Tell whether some of what was thrown away never reached TCP, or is missing in between.
+        """Tell whether some of what was thrown away never reached TCP.
 
-        TCP itself throws segments away only after it has counted them as arrived.
+        TCP counts a segment as arrived before it throws it away itself, and of those with data it throws
+        away only what it has already: what an ACK of ours that was lost would bring.
         """
-        early = self.ended.out_of_order - self.begun.out_of_order & _U32
-        return self.thrown_away > self.arrived or bool(self.thrown_away and early)
+        return self.thrown_away > self.arrived - self.arrived_with_data
 
     @property
     def sent(self) -> int:
@@ -228,7 +225,7 @@ def judge(losses: Losses, tally: Tally) -> Verdict:
 
 def _got_through(loss: Loss, tally: Tally) -> bool:
     """Tell whether something reached TCP of which each segment was to be lost."""
-    if loss.larger_than or loss.probability < 1:
+    if not loss.whole:
         return False
     match loss.what:
         case What.DATA:

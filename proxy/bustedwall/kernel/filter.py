@@ -2,7 +2,8 @@
 
 A filter on a TCP socket sees each segment from its TCP header on, before TCP does. What it returns is
 how many bytes of it are kept: 0 loses all, without an ACK. It holds no state and knows no connection,
-so what a keepalive is must be written into it: the number of the byte that is expected next.
+so where in the stream it is aimed must be written into it: a keepalive is known by the number of the
+byte before the one that is expected next. A segment that is kept in part is acknowledged in part.
 Attaching needs CAP_NET_ADMIN in kernels since June 2026 (commit 5d39580f68e6), detaching nothing; the
 filter is gone with its descriptor. Linux: net/core/filter.c; measured on 6.18.
 """
@@ -12,10 +13,10 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bustedwall.kernel.sockets import TCP, Socket
+from bustedwall.kernel.sockets import TCP, Socket, unread
 from bustedwall.terms.losses import Loss, What
 
 SO_ATTACH_FILTER = 26
@@ -36,6 +37,8 @@ _SEQ, _OFFSET, _FLAGS = 4, 12, 13
 _LOAD_WORD = 0x20
 _LOAD_BYTE = 0x30
 _LOAD_LENGTH = 0x80
+_ADD_X = 0x0C
+_SUBTRACT = 0x14
 _SUBTRACT_X = 0x1C
 _SHIFT_RIGHT = 0x74
 _AND = 0x54
@@ -45,12 +48,16 @@ _IF_GREATER = 0x25
 _IF_AT_LEAST = 0x35
 _IF_ANY_BIT = 0x45
 _RETURN = 0x06
+_RETURN_A = 0x16
 
 _RANDOM = 0xFFFFF000 + 56
 """A load from here is a random number of 32 bits (SKF_AD_OFF + SKF_AD_RANDOM, linux/filter.h)."""
 
-_ALL_OF_IT = 0xFFFFFFFF
+_U32 = 0xFFFFFFFF
 _NOTHING = 0
+
+_HALF = 0x80000000
+"""Numbers that are further on than this are behind: sequence numbers wrap around."""
 
 _INSTRUCTION = struct.Struct("HBBI")
 
@@ -84,17 +91,17 @@ _LOAD_PAYLOAD: tuple[_Step, ...] = (
 )
 """How many bytes the segment carries: its length without the header's."""
 
+_WITH_FIN: tuple[_Step, ...] = (_Do(_LOAD_BYTE, _FLAGS), _Require(_IF_ANY_BIT, _FIN))
 _NO_CONTROL: tuple[_Step, ...] = (_Do(_LOAD_BYTE, _FLAGS), _Require(_IF_ANY_BIT, _FIN | _SYN | _RST, so=False))
 
 
-def attach(sock: Socket, losses: Iterable[Loss]) -> None:
+def attach(sock: Socket, losses: Iterable[Loss], numbers: Mapping[Loss, int]) -> None:
     """Lose these segments of what arrives, in place of what a filter lost before.
 
-    Raises OSError where the kernel refuses, mostly EPERM. Attaching over another filter leaves no gap.
+    `numbers`: where in the stream those are aimed that are (`aim`). Raises OSError where the kernel
+    refuses, mostly EPERM. Attaching over another filter leaves no gap.
     """
-    means = tuple(losses)
-    expected = expects(sock) if any(loss.what is What.KEEPALIVES for loss in means) else 0
-    program = compiled(means, expected)
+    program = compiled(losses, numbers)
     buffer = ctypes.create_string_buffer(program, len(program))
     count = len(program) // _INSTRUCTION.size
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", count, ctypes.addressof(buffer)))
@@ -105,8 +112,17 @@ def detach(sock: Socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
-def expects(sock: Socket) -> int:
-    """Return the sequence number that is expected next (rcv_nxt); needs CAP_NET_ADMIN, as the filter does.
+def aim(sock: Socket, loss: Loss) -> int:
+    """Return the sequence number at which a loss is to be aimed, if it takes hold now.
+
+    Raises OSError where there is no CAP_NET_ADMIN, without which there is no filter, either.
+    """
+    expected = _expects(sock)
+    return expected - 1 & _U32 if loss.beyond is None else expected - unread(sock) + loss.beyond & _U32
+
+
+def _expects(sock: Socket) -> int:
+    """Return the sequence number that is expected next (rcv_nxt).
 
     Leaving repair mode takes SO_REUSEADDR away (tcp_repair_off), and then a process that comes after us
     could not listen on our port as long as the connection lingers; so it is given back.
@@ -115,32 +131,41 @@ def expects(sock: Socket) -> int:
     sock.setsockopt(TCP, _TCP_REPAIR, 1)
     try:
         sock.setsockopt(TCP, _TCP_REPAIR_QUEUE, _RECEIVE_QUEUE)
-        return sock.getsockopt(TCP, _TCP_QUEUE_SEQ) & 0xFFFFFFFF
+        return sock.getsockopt(TCP, _TCP_QUEUE_SEQ) & _U32
     finally:
         sock.setsockopt(TCP, _TCP_REPAIR, _REPAIR_OFF)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
 
 
-def compiled(losses: Iterable[Loss], expected: int) -> bytes:
-    """Return the program that loses what any of these means; the order of the losses changes nothing."""
-    program = b"".join(_test(loss, expected) for loss in sorted(losses, key=str))
-    return program + _INSTRUCTION.pack(_RETURN, 0, 0, _ALL_OF_IT)
+def compiled(losses: Iterable[Loss], numbers: Mapping[Loss, int]) -> bytes:
+    """Return the program that loses what any of these means; the order of the losses changes nothing.
+
+    What cuts segments comes last, because what is cut is kept.
+    """
+    order = sorted(losses, key=lambda loss: (loss.beyond is not None, str(loss)))
+    program = b"".join(_tests(loss, numbers.get(loss, 0)) for loss in order)
+    return program + _INSTRUCTION.pack(_RETURN, 0, 0, _U32)
 
 
-def _test(loss: Loss, expected: int) -> bytes:
-    """Return instructions that end in losing the segment, or else go on behind them."""
-    steps = (*_which(loss, expected), *_how_large(loss), *_how_likely(loss))
-    code = b""
-    for at, step in enumerate(steps):
+def _tests(loss: Loss, number: int) -> bytes:
+    """Return instructions that end in losing the segment, or a part of it, or else go on behind them."""
+    if loss.beyond is not None:
+        return _beyond(number)
+    return _test((*_which(loss, number), *_how_large(loss), *_how_likely(loss)))
+
+
+def _test(steps: Sequence[_Step], last: tuple[_Do, ...] = (_Do(_RETURN, _NOTHING),)) -> bytes:
+    code, whole = b"", (*steps, *last)
+    for at, step in enumerate(whole):
         if isinstance(step, _Do):
             code += _INSTRUCTION.pack(step.code, 0, 0, step.value)
         else:
-            beyond = len(steps) - at  # over the rest and the return
-            code += _INSTRUCTION.pack(step.code, *((0, beyond) if step.so else (beyond, 0)), step.value)
-    return code + _INSTRUCTION.pack(_RETURN, 0, 0, _NOTHING)
+            rest = len(whole) - at - 1
+            code += _INSTRUCTION.pack(step.code, *((0, rest) if step.so else (rest, 0)), step.value)
+    return code
 
 
-def _which(loss: Loss, expected: int) -> tuple[_Step, ...]:
+def _which(loss: Loss, number: int) -> tuple[_Step, ...]:
     match loss.what:
         case What.ALL:
             return ()
@@ -149,13 +174,35 @@ def _which(loss: Loss, expected: int) -> tuple[_Step, ...]:
         case What.ACKS:
             return (*_NO_CONTROL, *_LOAD_PAYLOAD, _Require(_IF_EQUAL, 0))
         case What.FIN:
-            return (_Do(_LOAD_BYTE, _FLAGS), _Require(_IF_ANY_BIT, _FIN))
+            return _WITH_FIN
         case What.RST:
             return (_Do(_LOAD_BYTE, _FLAGS), _Require(_IF_ANY_BIT, _RST))
         case What.KEEPALIVES:
-            before = (expected - 1) & 0xFFFFFFFF
-            known = (_Do(_LOAD_WORD, _SEQ), _Require(_IF_EQUAL, before))
+            known = (_Do(_LOAD_WORD, _SEQ), _Require(_IF_EQUAL, number))
             return (*_NO_CONTROL, *known, *_LOAD_PAYLOAD, _Require(_IF_GREATER, 1, so=False))
+
+
+def _beyond(number: int) -> bytes:
+    """Return instructions that lose the bytes from this number on, and a FIN behind one of them.
+
+    A segment across the number is cut in front of it. Not one with a FIN, which would follow the cut at
+    once: the peer's end would seem to have come; so all of that is lost.
+    """
+    begins_there = (_Do(_LOAD_WORD, _SEQ), _Do(_SUBTRACT, number), _Require(_IF_AT_LEAST, _HALF, so=False))
+    ends_behind = (
+        *_LOAD_PAYLOAD,
+        _Do(_TO_X),
+        _Do(_LOAD_WORD, _SEQ),
+        _Do(_ADD_X),
+        _Do(_SUBTRACT, number),
+        _Require(_IF_GREATER, 0),
+        _Require(_IF_AT_LEAST, _HALF, so=False),
+    )
+    keep_the_rest = (_Do(_TO_X), _Do(_LOAD_LENGTH), _Do(_SUBTRACT_X), _Do(_RETURN_A))
+    data = (*_LOAD_PAYLOAD, _Require(_IF_GREATER, 0))
+    return (
+        _test((*begins_there, *data)) + _test((*_WITH_FIN, *ends_behind)) + _test((*data, *ends_behind), keep_the_rest)
+    )
 
 
 def _how_large(loss: Loss) -> tuple[_Step, ...]:
@@ -165,5 +212,5 @@ def _how_large(loss: Loss) -> tuple[_Step, ...]:
 def _how_likely(loss: Loss) -> tuple[_Step, ...]:
     if loss.probability >= 1:
         return ()
-    spared = min(round(loss.probability * 2**32), _ALL_OF_IT)
+    spared = min(round(loss.probability * 2**32), _U32)
     return (_Do(_LOAD_WORD, _RANDOM), _Require(_IF_AT_LEAST, spared, so=False))

@@ -16,10 +16,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Callable, Mapping
 
 from bustedwall.kernel.filter import attach, detach
 from bustedwall.kernel.sockets import Socket
-from bustedwall.terms.losses import NO_LOSS, Losses, Way, What
+from bustedwall.terms.losses import NO_LOSS, Loss, Losses, Way
 
 IP_MINTTL = 21
 IPV6_MINHOPCOUNT = 73
@@ -37,7 +38,16 @@ _MALFORMED_RECORD_ROUTE = bytes([7, 8, 4, 0, 0, 0, 0, 0])
 _NO_SEGMENTS_LEFT = bytes([0, 2, 4, 0, 0, 0, 0, 0])
 
 
-def apply_losses(sock: Socket, losses: Losses, before: Losses = NO_LOSS) -> None:
+Numbers = Callable[[Losses], Mapping[Loss, int]]
+"""Where losses are aimed that mean segments by where they are in the stream; may raise OSError."""
+
+
+def _no_numbers(losses: Losses) -> Mapping[Loss, int]:
+    assert not any(loss.aimed for loss in losses), "somebody has to know where these are aimed"
+    return {}
+
+
+def apply_losses(sock: Socket, losses: Losses, before: Losses = NO_LOSS, numbers: Numbers = _no_numbers) -> None:
     """Lose exactly these segments of a connected socket from now on, `before` until now; the empty set heals it.
 
     What was received before stays readable. Raises OSError if the kernel refuses; then what arrives
@@ -47,7 +57,7 @@ def apply_losses(sock: Socket, losses: Losses, before: Losses = NO_LOSS) -> None
     ipv4 = _speaks_ipv4(sock, sock.getpeername()[0])
     level, option = (socket.IPPROTO_IP, IP_MINTTL) if ipv4 else (socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT)
     try:
-        _filter(sock, losses, before)
+        _filter(sock, losses, before, numbers)
         sock.setsockopt(level, option, _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE)
         lose_outgoing(sock, lost=Way.TO in ways)
     except OSError:  # half of a loss is another loss
@@ -57,13 +67,14 @@ def apply_losses(sock: Socket, losses: Losses, before: Losses = NO_LOSS) -> None
         raise
 
 
-def _filter(sock: Socket, losses: Losses, before: Losses) -> None:
+def _filter(sock: Socket, losses: Losses, before: Losses, numbers: Numbers) -> None:
     some, were = ({loss for loss in of if loss.selective} for of in (losses, before))
-    if some == were and not any(loss.what is What.KEEPALIVES for loss in some):
+    where = numbers(losses)
+    if some == were:
         return
     if some:
-        attach(sock, some)
-    elif were:
+        attach(sock, some, where)
+    else:
         detach(sock)
 
 

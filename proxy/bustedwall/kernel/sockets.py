@@ -6,8 +6,10 @@ managers) costs about 5 us per connection, accept and close included, and the by
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
+import termios
 from _socket import socket as Socket  # noqa: N812 (it is a class, whatever its name)
 from typing import Any
 
@@ -22,6 +24,8 @@ _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; for IPv6 sockets as well
 _U32 = struct.Struct("I")
 _LAST_DATA_RECV, _SEGS_IN = 52, 140  # offsets in struct tcp_info, linux/tcp.h
 _JIFFY = 0.01
+
+_INT = struct.Struct("i")
 
 
 def take(listener: Socket, family: int) -> tuple[Socket, tuple[Any, ...]]:
@@ -74,3 +78,8 @@ def life(sock: Socket) -> tuple[float, int]:
 
 
 __all__ = ["Socket", "connected", "life", "outgoing", "take"]
+
+
+def unread(sock: Socket) -> int:
+    """Return how many bytes have arrived and were not read."""
+    return int(_INT.unpack(fcntl.ioctl(sock, termios.FIONREAD, bytes(_INT.size)))[0])

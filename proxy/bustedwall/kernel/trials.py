@@ -16,10 +16,10 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from enum import Enum
 
-from bustedwall.kernel.endings import pending_error, unread, vanish
+from bustedwall.kernel.endings import pending_error, vanish
 from bustedwall.kernel.evidence import snapshot
 from bustedwall.kernel.loss import apply_losses, dropped, lose_arriving
-from bustedwall.kernel.sockets import TCP, Socket, connected, outgoing, take
+from bustedwall.kernel.sockets import TCP, Socket, connected, outgoing, take, unread
 from bustedwall.kernel.timer import Timer
 from bustedwall.terms.losses import NO_LOSS, Loss, Way, What
 from bustedwall.terms.needs import Ability

@@ -1,4 +1,4 @@
-"""Keeps a filter that means keepalives aimed at the right number while data flows.
+"""Knows where in the stream a leg's losses are aimed, and keeps those right that move with the data.
 
 A keepalive is what comes before the byte that is expected next, and a filter cannot ask which one
 that is. A peer sends one after a second without data at the earliest (TCP_KEEPIDLE), so it is enough to
@@ -7,10 +7,11 @@ look several times in a second whether more has arrived, which costs the bytes' 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bustedwall.kernel.filter import attach, expects
-from bustedwall.terms.losses import Losses, What
+from bustedwall.kernel.filter import aim, attach
+from bustedwall.terms.losses import NO_LOSS, Loss, Losses, What
 
 if TYPE_CHECKING:
     from bustedwall.relay.outlet import Outlet
@@ -20,24 +21,29 @@ _LOOK = 0.25
 
 
 class Aim:
-    """Watches one leg's filter; a Sleeper."""
+    """The numbers of one leg's losses; a Sleeper."""
 
-    __slots__ = ("_expected", "_leg", "_losses", "alarm")
+    __slots__ = ("_leg", "_losses", "_numbers", "alarm")
 
     def __init__(self, leg: Outlet) -> None:
         self._leg = leg
-        self._losses: Losses = frozenset()
-        self._expected = 0
+        self._losses: Losses = NO_LOSS
+        self._numbers: dict[Loss, int] = {}
         self.alarm: float | None = None
 
-    def take(self, losses: Losses) -> None:
-        """Take note of what the leg's filter has just been made to lose."""
+    def take(self, losses: Losses) -> Mapping[Loss, int]:
+        """Return the numbers of what the leg is to lose from now on; what it lost before keeps its own.
+
+        Raises OSError where the kernel does not tell, without CAP_NET_ADMIN.
+        """
+        aimed = {loss for loss in losses if loss.aimed}
+        self._numbers = {
+            loss: self._numbers[loss] if loss in self._numbers else aim(self._leg.sock, loss) for loss in aimed
+        }
         self._losses = frozenset(loss for loss in losses if loss.selective)
-        if any(loss.what is What.KEEPALIVES for loss in self._losses):
-            self._expected = expects(self._leg.sock)
-            self._set_alarm(self._leg.flow.poller.clock() + _LOOK)
-        else:
-            self.close()
+        moves = any(loss.what is What.KEEPALIVES for loss in aimed)
+        self._set_alarm(self._leg.flow.poller.clock() + _LOOK if moves else None)
+        return self._numbers
 
     def close(self) -> None:
         """Look no more."""
@@ -47,12 +53,13 @@ class Aim:
 
     def wake(self, now: float) -> None:
         """Look, and aim anew where more has arrived."""
-        if self._leg.gone:
+        leg = self._leg
+        if leg.gone:
             return
-        expected = expects(self._leg.sock)
-        if expected != self._expected:
-            self._expected = expected
-            attach(self._leg.sock, self._losses)
+        moved = {loss: aim(leg.sock, loss) for loss in self._numbers if loss.what is What.KEEPALIVES}
+        if not moved.items() <= self._numbers.items():
+            self._numbers |= moved
+            attach(leg.sock, self._losses, self._numbers)
         self._set_alarm(now + _LOOK)
 
     def on_failure(self) -> None:

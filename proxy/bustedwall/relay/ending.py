@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bustedwall.kernel.endings import close, reset, unread, vanish
+from bustedwall.kernel.endings import close, reset, vanish
 from bustedwall.kernel.evidence import GONE, Snapshot, snapshot
-from bustedwall.kernel.sockets import Socket
+from bustedwall.kernel.sockets import Socket, unread
 from bustedwall.terms.endings import How
 from bustedwall.terms.facts import EndingEvidence
 from bustedwall.terms.losses import Way

@@ -21,8 +21,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from bustedwall.kernel.endings import alive, unread
-from bustedwall.kernel.sockets import Socket
+from bustedwall.kernel.endings import alive
+from bustedwall.kernel.sockets import Socket, unread
 from bustedwall.relay.ending import end_leg
 from bustedwall.relay.outlet import Outlet
 from bustedwall.relay.pipes import pipes

@@ -63,7 +63,7 @@ class Outlet(ABC):
         self.losses: Losses = NO_LOSS
         """What the kernel loses of this leg."""
         self.aim: Aim | None = None
-        """Keeps a filter for keepalives right; None as long as there was none."""
+        """Knows where losses are aimed; None as long as none was."""
         self.witness: Witness | None = None
         """Watches the losses; None as long as there was none."""
         self.shut_due = self.shut = False

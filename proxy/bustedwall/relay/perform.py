@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bustedwall.kernel.endings import errno_name, unsent
@@ -29,7 +30,7 @@ from bustedwall.terms.endings import How
 from bustedwall.terms.events import Measured
 from bustedwall.terms.facts import LossSet, WriteLost
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import Loss, Losses, Way, What
+from bustedwall.terms.losses import Loss, Losses, Way
 
 if TYPE_CHECKING:
     from bustedwall.relay.leg import TcpLeg
@@ -95,9 +96,8 @@ def _set_loss(flow: TcpFlow, leg: TcpLeg, command: SetLoss) -> None:
     witness.end()
     error = None
     try:
-        apply_losses(leg.sock, command.losses, leg.losses)
+        apply_losses(leg.sock, command.losses, leg.losses, partial(_aimed, leg))
         leg.losses = command.losses
-        _take_aim(leg)
     except OSError as refusal:
         error = errno_name(refusal.errno)
         leg.losses &= _OURS  # see apply_losses
@@ -106,11 +106,12 @@ def _set_loss(flow: TcpFlow, leg: TcpLeg, command: SetLoss) -> None:
         witness.begin(command.losses, words, command.causes)
 
 
-def _take_aim(leg: TcpLeg) -> None:
-    if leg.aim is None and any(loss.what is What.KEEPALIVES for loss in leg.losses):
+def _aimed(leg: TcpLeg, losses: Losses) -> Mapping[Loss, int]:
+    if leg.aim is None:
+        if not any(loss.aimed for loss in losses):
+            return {}
         leg.aim = Aim(leg)
-    if leg.aim is not None:
-        leg.aim.take(leg.losses)
+    return leg.aim.take(losses)
 
 
 def _witness(leg: TcpLeg) -> Witness:

@@ -47,10 +47,23 @@ class Loss:
     probability: float = 1.0
     """How likely each of these segments is lost; more than 0, at most 1. Only of what arrives."""
 
+    beyond: int | None = None
+    """Only of data that arrives: spare so many bytes, from what we have read when it takes hold."""
+
+    @property
+    def aimed(self) -> bool:
+        """Tell whether it means segments by where they are in the stream."""
+        return self.what is What.KEEPALIVES or self.beyond is not None
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether every one of these segments is lost."""
+        return not self.larger_than and self.probability >= 1 and self.beyond is None
+
     @property
     def selective(self) -> bool:
         """Tell whether some segments of this way are spared."""
-        return self.what is not What.ALL or bool(self.larger_than) or self.probability < 1
+        return self.what is not What.ALL or not self.whole
 
     def __str__(self) -> str:
         words = [self.what.value, self.way.value]
@@ -58,6 +71,8 @@ class Loss:
             words.append(f"larger_than {self.larger_than}B")
         if self.probability < 1:
             words.append(f"probability {self.probability * 100:.6g}%")
+        if self.beyond is not None:
+            words.append(f"beyond {self.beyond}B")
         return " ".join(words)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.kernel.pairs import Pair
@@ -212,6 +213,15 @@ def test_a_blackhole_that_leaks_on_the_way_out_is_found_when_it_ends(pair: Pair)
     assert judge(BOTH, tally(begun, ended)) is Verdict.EFFECTIVE
     assert may_change(BOTH, tally(begun, ended))
     assert judge(BOTH, tally(begun, ended, later)) is Verdict.INEFFECTIVE
+
+
+def test_what_is_sent_again_once_too_often_after_the_end_is_no_leak() -> None:
+    begun = replace(GONE, state="established")
+    ended = replace(begun, in_flight=4, segments_out=3, retransmitted=2)
+    later = replace(ended, in_flight=0, acknowledged=4, retransmitted=4, repeated=1)  # the second one came too late
+
+    assert judge(BOTH, tally(begun, ended, later)) is Verdict.EFFECTIVE
+    assert judge(BOTH, tally(begun, ended, replace(later, repeated=2))) is Verdict.INEFFECTIVE
 
 
 # ---- endings

@@ -160,12 +160,20 @@ def test_the_unit_has_no_privilege_unless_somebody_takes_the_lines() -> None:
     assert told["ProtectSystem"] == "strict"
 
 
+def test_the_socket_unit_names_the_socket_and_its_service() -> None:
+    told = unit("bustedwall.socket")["Socket"]
+    assert told["Service"] == "bustedwall.service"
+    assert f"fd:{told['FileDescriptorName']}" in (UNITS / "bustedwall.socket").read_text()
+
+
 @pytest.mark.real("systemd-analyze")
 def test_systemd_takes_the_unit_without_a_word(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("bustedwall")
     text = (UNITS / "bustedwall.service").read_text().replace("/usr/local/bin/bustedwall", str(program))
     (tmp_path / "bustedwall.service").write_text(text)
-    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(tmp_path / "bustedwall.service")]
+    (tmp_path / "bustedwall.socket").write_text((UNITS / "bustedwall.socket").read_text())
+    units = [str(tmp_path / name) for name in ("bustedwall.service", "bustedwall.socket")]
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *units]
     told = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (told.returncode, told.stderr) == (0, "")
 

@@ -88,7 +88,7 @@ class Shell:
 
 
 def test_the_session_goes_as_the_page_says(tmp_path: Path) -> None:
-    (config,) = blocks("yaml")
+    config, _ = blocks("yaml")
     (tmp_path / "ops.yaml").write_text(config.replace(":8081", ":0"))
     shell, over = Shell(tmp_path), False
     try:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bustedwall.policy.address import Address
+from bustedwall.policy.address import Address, Passed, where_to_listen
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,12 @@ def test_an_address_is_written_as_it_is_read(text: str) -> None:
 def test_what_is_no_address_is_refused_with_advice(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Address.parse(text)
+
+
+def test_a_socket_that_is_passed_on_has_a_name() -> None:
+    assert where_to_listen("fd:web") == Passed("web")
+    assert str(Passed("web")) == "fd:web"
+    assert where_to_listen("127.0.0.1:80") == Address("127.0.0.1", 80)
+    for text in ("fd:", "fd:two words", "fd:a:b"):
+        with pytest.raises(ValueError, match="expected the name of a socket, as in fd:web, got"):
+            where_to_listen(text)

@@ -15,7 +15,7 @@ from bustedwall.cli.exits import Exit
 from bustedwall.cli.serving import Options, serve
 from bustedwall.cli.standard import is_terminal, say
 from bustedwall.kernel.abilities import find_out
-from bustedwall.policy.address import Address, contradictions, source
+from bustedwall.policy.address import Address, Listen, Passed, contradictions, source, where_to_listen
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import SEEDS, OnMissing
@@ -65,12 +65,22 @@ class _Scale(click.FloatRange):
         return number
 
 
+class _Listen(click.ParamType[Listen]):
+    name = "HOST:PORT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Listen:
+        try:
+            return value if isinstance(value, Address | Passed) else where_to_listen(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 ADDRESS = _Address()
 
 
 @click.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
-@click.option("--listen", type=ADDRESS, help="Where clients connect; port 0 picks one.")
+@click.option("--listen", type=_Listen(), help="Where clients connect; port 0 picks one; fd:NAME is systemd's.")
 @click.option("--upstream", type=ADDRESS, help="The real server.")
 @click.option("--policy", "policies", multiple=True, metavar="NAME[:k=v,…]", help="A policy of the library, or a file.")
 @click.option(
@@ -126,7 +136,7 @@ ADDRESS = _Address()
 @click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
 def run(
     config: Path | None,
-    listen: Address | None,
+    listen: Listen | None,
     upstream: Address | None,
     policies: tuple[str, ...],
     faults: tuple[str, ...],

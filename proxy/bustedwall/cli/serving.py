@@ -21,6 +21,7 @@ from bustedwall.cli.exits import Exit
 from bustedwall.cli.files import write_whole
 from bustedwall.cli.standard import say
 from bustedwall.kernel.descriptors import seats
+from bustedwall.kernel.passed import PassedSockets
 from bustedwall.policy.load import Config
 from bustedwall.policy.model import SEEDS
 from bustedwall.record.form import Form
@@ -85,6 +86,7 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
         recording.record,
         seed=seed,
         flows=seats(config.limits.flows),
+        passed=PassedSockets.of(os.environ),
         verbose=recording.verbose,
     )
     record = partial(recording.record, None, None)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SHAPE = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^\s:/@\[\]]+)):(?P<port>[0-9]{1,5})")
+PASSED = r"fd:[^\s:]+"
 _MOST = 65535
 
 
@@ -49,7 +50,22 @@ def source(text: str) -> str:
     return text
 
 
-def contradictions(listen: Address, upstream: Address, source: str | None) -> Iterator[tuple[str, str, str]]:
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A socket that listens already and is passed on by whoever starts us, such as systemd."""
+
+    name: str
+    """What the service manager calls it; or the descriptor's number."""
+
+    def __str__(self) -> str:
+        return f"fd:{self.name}"
+
+
+Listen = Address | Passed
+"""Where a proxy's clients come."""
+
+
+def contradictions(listen: Listen, upstream: Address, source: str | None) -> Iterator[tuple[str, str, str]]:
     """Yield which of a proxy's keys contradicts the others, how, and what to do about it."""
     there = _ip(upstream.host)
     if there is not None and source is not None:
@@ -57,6 +73,8 @@ def contradictions(listen: Address, upstream: Address, source: str | None) -> It
         if version != there.version:
             what = f"from an IPv{version} address nothing can be sent to {upstream}, which is IPv{there.version}"
             yield "source", what, f"give an IPv{there.version} address of this machine, or leave 'source' out"
+    if isinstance(listen, Passed):
+        return  # who knows where that is
     same = listen.host == upstream.host or (there is not None and _ip(listen.host) == there)
     if same and listen.port == upstream.port:
         yield "upstream", "the upstream is this proxy itself: each flow would open the next one", ""
@@ -67,6 +85,15 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def where_to_listen(text: str) -> Listen:
+    """Return what `HOST:PORT`, `[v6]:PORT` or `fd:NAME` means; raises ValueError with a sentence for users."""
+    if not text.startswith("fd:"):
+        return Address.parse(text)
+    if re.fullmatch(PASSED, text) is None:
+        raise ValueError(f"expected the name of a socket, as in fd:web, got '{text}'")
+    return Passed(text.removeprefix("fd:"))
 
 
 def _checked(kind: type[ipaddress.IPv4Address | ipaddress.IPv6Address], text: str, name: str) -> str:

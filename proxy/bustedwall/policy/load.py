@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bustedwall.policy import template, typed
-from bustedwall.policy.address import Address, contradictions
+from bustedwall.policy.address import Address, Listen, contradictions
 from bustedwall.policy.check import check
 from bustedwall.policy.kind import Kind, expect, kind_of
 from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
@@ -33,7 +33,7 @@ class ProxySetup:
     """One proxy of a config: its door, its upstream, its rules."""
 
     name: str
-    listen: Address
+    listen: Listen
     upstream: Address
     rules: tuple[Rule, ...]
     notices: tuple[StepUnmet, ...] = ()

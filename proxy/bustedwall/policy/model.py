@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from bustedwall.policy.address import Address, source
+from bustedwall.policy.address import PASSED, Address, Listen, Passed, source, where_to_listen
 from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
 from bustedwall.policy.matching import Ordinal, WrittenMatch
 from bustedwall.policy.moments import WrittenTrigger
@@ -62,6 +62,15 @@ def _address(value: object) -> Address:
         raise PydanticCustomError("address", "{why}", {"why": str(error)}) from None
 
 
+def _listen(value: object) -> Listen:
+    if not isinstance(value, str):
+        return _address(value)
+    try:
+        return where_to_listen(value)
+    except ValueError as error:
+        raise PydanticCustomError("address", "{why}", {"why": str(error)}) from None
+
+
 def _source(value: object) -> str:
     if not isinstance(value, str):
         what = "expected an address without a port, such as 192.0.2.7 or 2001:db8::7, got {got}"
@@ -94,6 +103,12 @@ Where = Annotated[
     Address,
     PlainValidator(_address),
     _told(_HOST_PORT, "HOST:PORT such as 127.0.0.1:8080", "127.0.0.1:8080", "[::1]:8080"),
+]
+
+Door = Annotated[
+    Address | Passed,
+    PlainValidator(_listen),
+    _told(f"{_HOST_PORT}|{PASSED}", "HOST:PORT such as 127.0.0.1:8080, or fd:NAME", "127.0.0.1:8080", "fd:web"),
 ]
 
 Source = Annotated[
@@ -186,8 +201,9 @@ class WrittenProxy(_Strict):
 
     name: Name
     """What the proxy is called in the records."""
-    listen: Where
-    """Where clients connect, `HOST:PORT` or `"[v6]:PORT"`; port 0 takes a free one and prints it."""
+    listen: Door
+    """Where clients connect, `HOST:PORT` or `"[v6]:PORT"`; port 0 takes a free one and prints it. `fd:NAME` is a
+    socket that systemd has opened."""
     upstream: Annotated[Where, AfterValidator(_reachable)]
     """The real server, `HOST:PORT` or `"[v6]:PORT"`; a host name is resolved for each connection."""
     source: Source | None = None

@@ -83,6 +83,8 @@ class Listener:
         seats: Seats,
         accept: Accept,
         record: Callable[[AcceptPaused | DoorSet | LimitReached], None],
+        *,
+        lent: bool = False,
     ) -> None:
         self.sock = sock
         self._family = int(sock.family)
@@ -90,6 +92,8 @@ class Listener:
         self._seats = seats
         self._accept = accept
         self._record = record
+        self._lent = lent
+        """Somebody else has the socket, too, and will accept from it when we do not."""
         self._door = OPEN_DOOR
         self._dropped = dropped(sock)
         """What the kernel had discarded when the door was set last."""
@@ -116,6 +120,8 @@ class Listener:
         self._stop_counting()
         if self._watched:
             self._poller.shut_door(self.sock.fileno())
+        if self._lent:
+            self._leave(self._door.mode)  # who has lent it gets it back as it was
         self.sock.close()
 
     def set_door(self, door: Door) -> None:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from bustedwall.flow.table import FlowTable
 from bustedwall.kernel.sockets import Socket
-from bustedwall.policy.address import Address
+from bustedwall.policy.address import Address, Passed
 from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import AtSignal, Rule
 from bustedwall.relay.alarm import Alarm
@@ -127,7 +127,7 @@ class Proxy(Service):
         """Open the door."""
         for notice in self.setup.notices:
             self.record(None, notice)
-        self._listen(self._door or listen(self.setup.listen))
+        self._listen(self._door or self._opened())
         super().startService()
         self.rules = self.setup.rules
         self._ruling.change(self.rules)
@@ -245,8 +245,13 @@ class Proxy(Service):
             self._listener.close()
             self._listener = None
 
+    def _opened(self) -> socket.socket:
+        assert isinstance(self.setup.listen, Address), "a socket that is passed on is opened by who has it"
+        return listen(self.setup.listen)
+
     def _listen(self, sock: socket.socket) -> None:
-        self._listener = Listener(self.poller, sock, self._seats, self._accept, self._ruling.note)
+        lent = isinstance(self.setup.listen, Passed)
+        self._listener = Listener(self.poller, sock, self._seats, self._accept, self._ruling.note, lent=lent)
         self.doors.open(self.proxy_name, sock.getsockname())
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
 

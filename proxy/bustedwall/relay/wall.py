@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
+from bustedwall.kernel.passed import PassedSockets
+from bustedwall.policy.address import Address, Passed
 from bustedwall.policy.load import ProxySetup
 from bustedwall.relay.listener import listen
 from bustedwall.relay.poller import Reactor
@@ -55,6 +57,7 @@ class Wall(Service):
         seed: int,
         verbose: bool,
         flows: int = DEFAULT_LIMITS.flows,
+        passed: PassedSockets | None = None,
     ) -> None:
         self.reactor = reactor
         self.proxies: tuple[Proxy, ...] = ()
@@ -62,6 +65,7 @@ class Wall(Service):
         self.leaving: set[Proxy] = set()
         """Those whose door is shut for good, and which have flows yet."""
         self._setups = tuple(setups)
+        self._passed = PassedSockets({}) if passed is None else passed
         self._plane = DataPlane(reactor, flows)
         self._dice = Dice.seeded(seed)
         self._record = record
@@ -85,6 +89,7 @@ class Wall(Service):
         A proxy that has them loses none of its flows, whatever has changed in its setup. One that is
         removed drains, for so many seconds at most.
         """
+        _refuse_sharing(setups)
         here = {proxy.proxy_name: proxy for proxy in self.proxies}
         names = [setup.name for setup in setups]
         removed = [proxy for name, proxy in here.items() if name not in names]
@@ -93,7 +98,7 @@ class Wall(Service):
         added = [setup for setup in setups if setup.name not in here]
         for setup in (*added, *changed):
             _check_source(setup)
-        doors = _open([*added, *moved], [*removed, *(here[setup.name] for setup in moved)])
+        doors = self._open([*added, *moved], [*removed, *(here[setup.name] for setup in moved)])
         # From here on nothing is refused any more.
         for proxy in removed:
             self._see_off(proxy, drain)
@@ -118,6 +123,7 @@ class Wall(Service):
     def drain(self, seconds: float) -> Deferred[None]:
         """Shut all doors and wait for the open flows, so long at most; then end the rest."""
         self._ended = Deferred()
+        self._passed.close()
         proxies, self.proxies = self.proxies, ()
         for proxy in proxies:
             self._see_off(proxy, seconds)
@@ -138,6 +144,23 @@ class Wall(Service):
 
     def _all(self) -> tuple[Proxy, ...]:
         return (*self.proxies, *self.leaving)
+
+    def _open(self, setups: Sequence[ProxySetup], leaving: Sequence[Proxy]) -> dict[str, socket.socket]:
+        """Return a listening socket for each, or none at all; the doors of those that leave are not in the way."""
+        doors: dict[str, socket.socket] = {}
+        for setup in setups:
+            where = setup.listen
+            try:
+                doors[setup.name] = (
+                    self._passed.open(where.name) if isinstance(where, Passed) else _open_beside(where, leaving)
+                )
+            except OSError as error:
+                for proxy in leaving:
+                    proxy.share_port(shared=False)
+                for door in doors.values():
+                    door.close()
+                raise CannotStartError(setup, error) from error
+        return doors
 
     def _proxy(self, setup: ProxySetup, door: socket.socket) -> Proxy:
         return Proxy(
@@ -176,27 +199,22 @@ def _check_source(setup: ProxySetup) -> None:
         raise CannotStartError(setup, error) from error
 
 
-def _open(setups: Sequence[ProxySetup], leaving: Sequence[Proxy]) -> dict[str, socket.socket]:
-    """Return a listening socket for each, or none at all; the doors of those that leave are not in the way."""
-    doors: dict[str, socket.socket] = {}
+def _refuse_sharing(setups: Sequence[ProxySetup]) -> None:
+    """Raise CannotStartError if two proxies are to have the same socket that was passed on."""
+    seen: set[Passed] = set()
     for setup in setups:
-        try:
-            doors[setup.name] = _open_beside(setup, leaving)
-        except OSError as error:
-            for proxy in leaving:
-                proxy.share_port(shared=False)
-            for door in doors.values():
-                door.close()
-            raise CannotStartError(setup, error) from error
-    return doors
+        if isinstance(setup.listen, Passed):
+            if setup.listen in seen:
+                raise CannotStartError(setup, OSError(errno.EADDRINUSE, "another proxy has this socket"))
+            seen.add(setup.listen)
 
 
-def _open_beside(setup: ProxySetup, leaving: Sequence[Proxy]) -> socket.socket:
+def _open_beside(address: Address, leaving: Sequence[Proxy]) -> socket.socket:
     try:
-        return listen(setup.listen)
+        return listen(address)
     except OSError as error:
         if error.errno != errno.EADDRINUSE or not leaving:
             raise
     for proxy in leaving:
         proxy.share_port(shared=True)
-    return listen(setup.listen, shared=True)
+    return listen(address, shared=True)

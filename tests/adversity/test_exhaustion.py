@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.adversity.at_rest import cpu_seconds, leave
-from tests.relay.peers import HANG, abort, dial, recv, send, until
+from tests.relay.peers import HANG, abort, dial, read_exactly, recv, send, until
 from tests.relay.rig import running
 
 
@@ -82,3 +84,23 @@ def test_nobody_is_let_in_for_whom_there_is_no_second_descriptor(tmp_path: Path,
         waiting = [rig.upstreams[4].accept() for _ in range(len(clients) - len(served))]
         assert sorted(recv(server) for server in waiting) == [bytes([n]) for n in range(len(served), len(clients))]
         assert not [fact for fact in wall.facts() if fact["fact"] in ("address-failed", "reset-sent")]
+
+
+def test_without_a_descriptor_for_a_pipe_much_data_is_copied(tmp_path: Path) -> None:
+    data = random.Random(6).randbytes(24 << 20)
+    with running(tmp_path) as rig:
+        talk = rig.connect("plain", 4)
+        assert talk.server is not None
+        talk.wait("flow-opened")
+        before = rig.wall.pipes()
+        leave(rig.wall.pid, 0)
+        with ThreadPoolExecutor(1) as pool:
+            sent = pool.submit(send, talk.client, data)
+            assert read_exactly(talk.server, len(data)) == data
+            assert sent.result(HANG) == "ok"
+        assert rig.wall.pipes() == before
+        talk.client.close()
+        assert recv(talk.server) == "EOF"
+        talk.server.close()
+        closed = talk.wait("flow-closed")
+        assert (closed["from_client"], closed["discarded"]) == (len(data), 0)

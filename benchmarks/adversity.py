@@ -146,10 +146,10 @@ def sample(adversity: object, pid: int, doors: dict[str, Address], seconds: floa
     return statistics.median(times) * 1e6, times[int(len(times) * 0.99)] * 1e6
 
 
-def start(folder: Path, upstream: int) -> tuple[subprocess.Popen[str], dict[str, Address]]:
+def start(folder: Path, upstreams: dict[str, int]) -> tuple[subprocess.Popen[str], dict[str, Address]]:
     """Run bustedwall with two proxies; return where they are."""
     proxies = [
-        {"name": name, "listen": "127.0.0.1:0", "upstream": f"127.0.0.1:{upstream}"} for name in ("healthy", "victims")
+        {"name": name, "listen": "127.0.0.1:0", "upstream": f"127.0.0.1:{port}"} for name, port in upstreams.items()
     ]
     config = folder / "config.yaml"
     config.write_text(json.dumps({"version": 1, "journal": str(folder / "journal.jsonl"), "proxies": proxies}))
@@ -186,9 +186,13 @@ def compare(rounds: int, seconds: float) -> int:
     """Take turns, and print the medians."""
     well = True
     with tempfile.TemporaryDirectory() as folder:
-        server = subprocess.Popen([sys.executable, __file__, "--echo"], stdout=subprocess.PIPE, text=True)
-        assert server.stdout is not None
-        wall, doors = start(Path(folder), int(server.stdout.readline()))
+        # A server each: that of the victims has its own trouble with them.
+        servers = {
+            name: subprocess.Popen([sys.executable, __file__, "--echo"], stdout=subprocess.PIPE, text=True)
+            for name in ("healthy", "victims")
+        }
+        ports = {name: int(server.stdout.readline()) for name, server in servers.items() if server.stdout is not None}
+        wall, doors = start(Path(folder), ports)
         try:
             print(f"{'p50 and p99 in us':<40}{'quiet':>14}{'beside it':>16}{'ratio':>8}  wanted")
             for name, adversity in ADVERSITIES.items():
@@ -205,7 +209,7 @@ def compare(rounds: int, seconds: float) -> int:
                 verdict = "met" if ratio <= WANTED else "NOT MET"
                 print(f"{name:<40}{figures[0]:>14}{figures[1]:>16}{ratio:>8.2f}  <= {WANTED} {verdict}", flush=True)
         finally:
-            for process in (wall, server):
+            for process in (wall, *servers.values()):
                 process.terminate()
                 process.wait(30)
     return 0 if well else 1

@@ -18,7 +18,11 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
-DEADLINE = 5.0
+DEADLINE = 10.0
+"""Seconds that a Twisted test may wait."""
+
+PROPERTY = 240
+"""Seconds that a property may take; most take less than ten."""
 
 # No database of examples, so that a checkout need not be writable; no limit of hypothesis' own on a
 # machine that is busy.
@@ -58,6 +62,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         reactor.callFromThread(_waiting[-1].cancel)
 
     signal.signal(signal.SIGINT, interrupt)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a property, which is hundreds of tests, more time than a test: a busy machine must not fail it."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "hypothesis", None) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(PROPERTY))
 
 
 def pytest_collection_finish() -> None:

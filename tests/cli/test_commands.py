@@ -20,7 +20,7 @@ from bustedwall.policy.problem import PolicyError, Problem
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
-def bustedwall(*words: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+def bustedwall(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bustedwall", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 

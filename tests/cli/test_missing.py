@@ -61,9 +61,9 @@ def test_a_config_is_refused_in_the_same_way_at_its_place(tmp_path: Path) -> Non
 def test_where_loopback_is_down_nothing_can_be_tried_and_doctor_says_why() -> None:
     alone = ["unshare", "--net", sys.executable, "-m", "bustedwall"]
     refused = subprocess.run(
-        [*alone, "run", *ONE, "--policy", "cable-pull"], capture_output=True, text=True, timeout=20, check=False
+        [*alone, "run", *ONE, "--policy", "cable-pull"], capture_output=True, text=True, timeout=60, check=False
     )
-    asked = subprocess.run([*alone, "doctor"], capture_output=True, text=True, timeout=20, check=False)
+    asked = subprocess.run([*alone, "doctor"], capture_output=True, text=True, timeout=60, check=False)
 
     assert refused.returncode == 4, refused.stderr
     assert asked.returncode == 1

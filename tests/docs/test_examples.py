@@ -158,7 +158,7 @@ def test_the_proxy_and_the_curl_of_the_readme_say_what_the_readme_says() -> None
     with web_server() as upstream, running_example(upstream) as (port, process):
         words = command.removeprefix("$ ").replace("8081", str(port)).split()
         curl = subprocess.run(
-            [*words, "-sS", "-o", "/dev/null"], capture_output=True, text=True, timeout=20, check=False
+            [*words, "-sS", "-o", "/dev/null"], capture_output=True, text=True, timeout=60, check=False
         )
         process.terminate()
         _, log = process.communicate(timeout=10)

@@ -21,17 +21,23 @@ TARGET = 1.0
 
 
 def write(folder: Path) -> Path:
-    """Write the policies of the library under as many names as are needed, and a config that uses them all."""
+    """Write the policies of the library under as many names as are needed, and a config that uses them all.
+
+    As many proxies share them out as there are in the library, for some do not go together.
+    """
     known = [path for name in library.names() if (path := library.find(name)) is not None]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in known}
-    uses: list[str] = []
+    uses: list[list[str]] = [[] for _ in known]
     for i in range(POLICIES):
         name = known[i % len(known)].stem
         (folder / f"{name}-{i}.yaml").write_text(texts[name].replace(f"name: {name}\n", f"name: {name}-{i}\n", 1))
-        uses.append(f"./{name}-{i}.yaml")
+        uses[i % len(known)].append(f"./{name}-{i}.yaml")
     config = folder / "config.yaml"
-    proxy = f'{{name: p, listen: "127.0.0.1:0", upstream: "127.0.0.1:1", policies: {uses}}}'
-    config.write_text(f"version: 1\nproxies:\n  - {proxy}\n")
+    proxies = [
+        f'  - {{name: p{number}, listen: "127.0.0.1:0", upstream: "127.0.0.1:1", policies: {some}}}\n'
+        for number, some in enumerate(uses)
+    ]
+    config.write_text("version: 1\nproxies:\n" + "".join(proxies))
     return config
 
 

@@ -12,9 +12,11 @@ import tracemalloc
 from collections.abc import Callable
 
 from bustedwall.faults import registry
+from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled
 from bustedwall.policy.rules import Arm, AtAge, AtBytes, AtEof, AtIdle, AtSignal, AtText, Rule
+from bustedwall.terms.dice import Dice
 from bustedwall.terms.events import Arrived, Event, Opened, Passed
 from bustedwall.terms.items import Bytes
 from bustedwall.terms.leg import Leg
@@ -28,6 +30,8 @@ FLOWS = 2000
 
 CHUNK = bytes(range(64))
 FAR = 1 << 50
+
+COMMONS = Commons(Dice.seeded(0))
 
 
 def fault(text: str) -> Arm:
@@ -50,7 +54,7 @@ LOOKED = (*MOVED[:-1], Rule("bench/text", AtText(Leg.CLIENT, b"never"), (fault("
 
 
 def opened(rules: tuple[Rule, ...]) -> Flow:
-    flow = Flow(rules)
+    flow = Flow(rules, commons=COMMONS)
     flow.handle(Opened(), 0.0)
     return flow
 
@@ -103,7 +107,7 @@ def main() -> int:
         "a rule fires and arms a loss": microseconds(MOVED, RuleCalled(CALLED), anew=1),
     }
     sizes = {
-        "without rules": bytes_of(Flow),
+        "without rules": bytes_of(lambda: Flow(commons=COMMONS)),
         "without rules, open": bytes_of(lambda: opened(())),
     }
     five = bytes_of(lambda: opened(LOOKED))

@@ -14,7 +14,6 @@ from tests.flow.simulated import Pretended, SimulatedRelay
 
 from bustedwall.faults import registry
 from bustedwall.faults.fault import Fault
-from bustedwall.faults.holding import HOLD
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.lifecycle import READABLE
@@ -25,6 +24,7 @@ from bustedwall.terms.events import Arrived, Opened
 from bustedwall.terms.facts import FlushGaveUp, ResetSent, RuleFired
 from bustedwall.terms.items import FIN, RST, Bytes, Fin, Rst
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
 from bustedwall.terms.passage import OPEN_ROAD
 
@@ -71,7 +71,8 @@ def disarm(of: SimulatedRelay) -> None:
     of.tell(RulesChanged(()))
     of.go_on()
     flow = of.flow
-    assert all(direction.held() == 0 for direction in flow._directions.values())
+    assert all(direction.held() == direction.weight() == 0 for direction in flow._directions.values())
+    assert flow._commons.held.total == 0
     if flow.over:
         return
     assert not any(direction.stages or direction.waiters for direction in flow._directions.values())
@@ -93,8 +94,8 @@ def test_every_fault_and_every_moment_is_tried() -> None:
     assert set(MOMENTS) == {*get_args(FlowMoment), *get_args(PolicyMoment)}
 
 
-MOST_HELD = HOLD + (256 << 10)
-"""What one stage holds, and one read of the relay more."""
+MOST_HELD = DEFAULT_LIMITS.flow_held + (256 << 10) + 65 * 256
+"""What one direction holds, and one read of the relay more."""
 
 
 @pytest.mark.parametrize("fault", [fault for fault in ALL if not fault.at_door], ids=str)

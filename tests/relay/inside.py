@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.relay.peers import HANG
@@ -85,11 +86,12 @@ def relaying_all(setups: Sequence[ProxySetup], names: FakeNames | None = None) -
     """Run several proxies side by side."""
     from twisted.internet import reactor  # noqa: PLC0415 (pytest-twisted chooses the reactor first)
 
-    plane = DataPlane(reactor, names=names)
-    found = []
-    for setup in setups:
-        records = Records()
-        found.append((Proxy(plane, setup, dice=Dice.seeded(0), record=records, verbose=True), records))
+    records = [Records() for _ in setups]
+    plane = DataPlane(reactor, setups[0].limits, names, partial(records[0], "", None))
+    found = [
+        (Proxy(plane, setup, dice=Dice.seeded(0), record=own, verbose=True), own)
+        for setup, own in zip(setups, records, strict=True)
+    ]
     try:
         for proxy, _ in found:
             proxy.startService()

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -85,7 +85,7 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
         config.proxies,
         recording.record,
         seed=seed,
-        flows=seats(config.limits.flows),
+        limits=replace(config.limits, flows=seats(config.limits.flows)),
         passed=PassedSockets.of(os.environ),
         verbose=recording.verbose,
     )

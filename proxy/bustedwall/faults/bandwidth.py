@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from bustedwall.faults.fault import Damage, LastingFault, Page, Shared
-from bustedwall.faults.holding import HOLD, Holding, weight
+from bustedwall.faults.holding import Holding, weight
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.items import Bytes, Item
 from bustedwall.terms.leg import Leg
@@ -51,7 +51,7 @@ class Shaper(Holding):
     __slots__ = ("_due", "_pipe", "_quantum")
 
     def __init__(self, pipe: Pipe) -> None:
-        super().__init__(int(min(HOLD, max(_LEAST_HELD, pipe.rate))))
+        super().__init__(int(max(_LEAST_HELD, pipe.rate)))
         self._pipe = pipe
         self._quantum = int(min(_LARGEST, max(1, pipe.rate * QUANTUM)))
         self._due: float | None = None

@@ -60,6 +60,10 @@ class Stage:
         """Return how many bytes the stage holds now."""
         return 0
 
+    def weight(self) -> int:
+        """Return what these bytes cost, their items included; quick, it is asked after each event."""
+        return 0
+
 
 NO_LIMIT = 1 << 62
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from bustedwall.faults.fault import Stage
+from bustedwall.faults.fault import NO_LIMIT, Stage
 from bustedwall.terms.items import Bytes, Item
-
-HOLD = 16 << 20
-"""Bytes that one stage holds before the source is no longer read: 160 MB/s at 100 ms."""
 
 ITEM = 256
 """What one held item costs beside its bytes, so that many small ones are bounded too."""
@@ -20,9 +17,9 @@ class Holding(Stage):
 
     __slots__ = ("limit", "load", "queue")
 
-    def __init__(self, limit: int = HOLD) -> None:
+    def __init__(self, limit: int = NO_LIMIT) -> None:
         self.limit = limit
-        """Bytes after which the source is not read any more."""
+        """Bytes after which the source is not read any more; that of a flow holds in any case."""
         self.queue: deque[Item] = deque()
         self.load = 0
 
@@ -52,6 +49,10 @@ class Holding(Stage):
     def held(self) -> int:
         """Return how many bytes are in it."""
         return sum(len(item.data) for item in self.queue if isinstance(item, Bytes))
+
+    def weight(self) -> int:
+        """Return what its items cost."""
+        return self.load
 
     def room(self) -> int:
         """Return what is left of the limit."""

@@ -107,7 +107,7 @@ class LatencyFault(LastingFault):
         ),
         wire="Our kernel ACKs at once; the other leg's segments leave later, in order, FIN and RST behind their bytes.",
         client="Each answer comes later. The round trip that TCP measures does not change, that of the program does. "
-        "Throughput is not limited below 16 MiB per delay.",
+        "Throughput is not limited below `limits.flow_held` (16 MiB) per delay.",
         server="Each request comes later, where the client's bytes are delayed.",
         healing="What is held goes out at once, in order.",
         faithful="approximate: a terminating proxy delays bytes, not segments; the handshake and the ACKs are as quick "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -17,67 +16,82 @@ from bustedwall.terms.leg import Leg
 from bustedwall.terms.units import Duration, Size
 
 _ROOM = 64 << 10
-"""Bytes that may wait to be cut: each becomes a write of its own, and the smallest piece is a byte."""
+"""Bytes that may wait to be cut, and that are read at once."""
+
+_PIECES = 64
+"""Pieces that are made of one read at most: each becomes a write of its own, and may have to wait."""
 
 
 class Slicer(Holding):
     """Cuts bytes into pieces at fixed offsets; with a delay, one leaves after the other."""
 
-    __slots__ = ("_delay", "_dues", "_last", "_offset", "_size")
+    __slots__ = ("_arrived", "_at", "_delay", "_last", "_offset", "_size")
 
     def __init__(self, size: int, delay: float) -> None:
         super().__init__(_ROOM)
         self._size = size
         self._delay = delay
         self._offset = 0
-        self._dues: deque[float] = deque()
+        """Bytes that have been cut."""
+        self._at = 0
+        """How many of them are of the first item that is held."""
+        self._arrived: deque[float] = deque()
+        """When each item came."""
         self._last = float("-inf")
 
     def feed(self, item: Item, now: float) -> Iterable[Item]:
-        """Cut the item; return what may leave at once."""
-        pieces = self._cut(item) if isinstance(item, Bytes) else [item]
-        if not self._delay:
-            return pieces
-        for piece in pieces:
-            self._last = max(now, self._last + (self._delay if isinstance(piece, Bytes) else 0))
-            self._dues.append(self._last)
-            self.queue.append(piece)
-            # By their bytes alone: what was read together and cut must not close the window on its own.
-            self.load += len(piece.data) if isinstance(piece, Bytes) else 0
+        """Cut the item, now or later; return what may leave at once."""
+        self.put(item)
+        self._arrived.append(now)
         return self.release(now)
 
     def release(self, now: float) -> Iterable[Item]:
         """Return the pieces whose turn has come."""
         out: list[Item] = []
-        while self._dues and self._dues[0] <= now:
-            self._dues.popleft()
-            out.append(self.take())
+        while (due := self.due()) is not None and due <= now:
+            self._last = due
+            out.append(self._take_piece())
         return out
 
-    def take(self) -> Item:
-        """Take the first piece out."""
-        piece = self.queue.popleft()
-        self.load -= len(piece.data) if isinstance(piece, Bytes) else 0
-        return piece
-
     def drain(self) -> Iterable[Item]:
-        """Return all pieces."""
-        self._dues.clear()
-        return super().drain()
+        """Return all that is left, in one piece for each item."""
+        out: list[Item] = []
+        while self.queue:
+            first, at = self.take(), self._at
+            out.append(Bytes(first.data[at:], first.lost) if isinstance(first, Bytes) and at else first)
+            self._at = 0
+        self._arrived.clear()
+        return out
 
     def due(self) -> float | None:
-        """Return when the next piece may leave."""
-        return self._dues[0] if self._dues else None
+        """Return when the next piece may leave; an ending leaves with the last one."""
+        if not self.queue:
+            return None
+        return max(self._arrived[0], self._last + (self._delay if isinstance(self.queue[0], Bytes) else 0))
+
+    def held(self) -> int:
+        """Return how many bytes are in it."""
+        return super().held() - self._at
 
     def room(self) -> int:
-        """Return how many bytes may be read: never many at once, because each can become a write."""
-        return max(0, self.limit - self.load)
+        """Return how many bytes may be read: never many pieces at once."""
+        return max(0, min(self.limit - self.load, _PIECES * self._size))
 
-    def _cut(self, item: Bytes) -> list[Item]:
-        first = self._size - self._offset % self._size
-        self._offset += len(item.data)
-        cuts = [0, *range(first, len(item.data), self._size), len(item.data)]
-        return [Bytes(item.data[a:b], item.lost) for a, b in pairwise(cuts)]
+    def _take_piece(self) -> Item:
+        first = self.queue[0]
+        if not isinstance(first, Bytes):
+            self._arrived.popleft()
+            return self.take()
+        begin, end = self._at, self._at + self._size - self._offset % self._size
+        piece = Bytes(first.data[begin:end], first.lost)
+        self._offset += len(piece.data)
+        if end < len(first.data):
+            self._at = end
+        else:
+            self.take()
+            self._arrived.popleft()
+            self._at = 0
+        return piece
 
 
 class SliceFault(LastingFault):

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bustedwall.faults.fault import Damage, LastingFault, Page, Shared
-from bustedwall.faults.holding import HOLD, Holding
+from bustedwall.faults.fault import NO_LIMIT, Damage, LastingFault, Page, Shared
+from bustedwall.faults.holding import Holding
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.leg import Leg
 
@@ -33,9 +33,9 @@ class StallFault(LastingFault):
             "stall: zero_window from client",
             "stall: {from: server, for: 5s}",
         ),
-        wire="`hold`: everything is ACKed and kept, up to 16 MiB, after which the window closes. `zero_window`: "
-        "nothing more is read; once the receive buffer is full our window is 0, and the peer probes it after 0.2, 0.7, "
-        "1.6, 3.3 s and so on; each probe is answered. FIN and RST are held behind the bytes.",
+        wire="`hold`: everything is ACKed and kept, up to `limits.flow_held` (16 MiB), after which the window closes. "
+        "`zero_window`: nothing more is read; once the receive buffer is full our window is 0, and the peer probes it "
+        "after 0.2, 0.7, 1.6, 3.3 s and so on; each probe is answered. FIN and RST are held behind the bytes.",
         client="`hold` from client: send succeeds, recv waits. `zero_window` from client: send blocks when both "
         "buffers are full; TCP_USER_TIMEOUT ends it with ETIMEDOUT although every probe is answered.",
         server="The same, where the server is meant; otherwise recv waits, for ever, because nothing is wrong with its "
@@ -52,4 +52,4 @@ class StallFault(LastingFault):
 
     def arm(self, dice: Dice, shared: Shared) -> Damage:
         """Return a stage that keeps all, or that takes no more."""
-        return Damage(stages={self.source: Holding(HOLD if self.how is Manner.HOLD else 0)})
+        return Damage(stages={self.source: Holding(NO_LIMIT if self.how is Manner.HOLD else 0)})

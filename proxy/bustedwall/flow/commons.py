@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bustedwall.faults.fault import Shared
+from bustedwall.flow.held import LEAN, Held
 from bustedwall.policy.rules import Rule
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
@@ -11,14 +12,21 @@ from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 class Commons:
     """Handed to every flow of a proxy."""
 
-    __slots__ = ("_fired", "_shared", "dice", "limits")
+    __slots__ = ("_fired", "_shared", "dice", "held", "limits")
 
-    def __init__(self, dice: Dice, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, dice: Dice, limits: Limits = DEFAULT_LIMITS, held: Held | None = None) -> None:
         self.dice = dice
         """The proxy's; each rule, flow and firing has a place of its own below."""
         self.limits = limits
+        self.held = Held(limits.held) if held is None else held
+        """The account of all flows of all proxies."""
         self._fired: dict[str, int] = {}
         self._shared: dict[tuple[str, int], Shared] = {}
+
+    @property
+    def most_held(self) -> int:
+        """How much one direction of a flow may hold now."""
+        return LEAN if self.held.full else self.limits.flow_held
 
     def take(self, rule: Rule) -> bool:
         """Count a firing; tell whether the rule's `total` allows it."""

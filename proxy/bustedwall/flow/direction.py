@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from bustedwall.faults.fault import NO_LIMIT, Stage
+from bustedwall.faults.holding import weight
 from bustedwall.flow.waiter import Waiter
 from bustedwall.policy.rules import Rule
 from bustedwall.terms.commands import Depth, Flush
@@ -51,9 +52,11 @@ class Direction:
         "ending",
         "finished",
         "flushing",
+        "load",
         "passed",
         "pause",
         "queue",
+        "queued",
         "source",
         "stages",
         "turns",
@@ -66,6 +69,10 @@ class Direction:
         self.stages: tuple[Stage, ...] = ()
         self.queue = _NO_QUEUE
         """What has left the stages and not yet the gate; empty unless the gate is paused."""
+        self.queued = 0
+        """What waits there costs."""
+        self.load = 0
+        """What all that is held costs, as it was reckoned last."""
         self.passed = passed
         """Bytes that have left the gate."""
         self.turns = 0
@@ -89,15 +96,39 @@ class Direction:
 
     def feed(self, item: Item, now: float, at: int = 0) -> None:
         """Send an item through the stages from the one numbered `at`; what comes out is queued."""
+        if self.queue is _NO_QUEUE:
+            self.queue = deque()
         items: Iterable[Item] = (item,)
         for stage in self.stages[at:]:
             passed: list[Item] = []
             for each in items:
                 passed += stage.feed(each, now)
             items = passed
+        for each in items:
+            self.queue.append(each)
+            self.queued += weight(each)
+
+    def take(self) -> Item:
+        """Take the first item out of the queue."""
+        item = self.queue.popleft()
+        self.queued -= weight(item)
+        return item
+
+    def put_back(self, item: Item) -> None:
+        """Put an item before all others in the queue."""
         if self.queue is _NO_QUEUE:
             self.queue = deque()
-        self.queue.extend(items)
+        self.queue.appendleft(item)
+        self.queued += weight(item)
+
+    @property
+    def holds_up(self) -> bool:
+        """Tell whether an item that comes now may have to wait."""
+        return bool(self.stages or self.queue) or self.pause is not None
+
+    def weight(self) -> int:
+        """Return what is held costs, in stages and at the gate."""
+        return self.queued + sum([stage.weight() for stage in self.stages])
 
     def enter(self, stage: Stage, now: float) -> None:
         """Put a new stage at the exit end."""
@@ -106,6 +137,7 @@ class Direction:
         if not waiting:
             return
         self.queue.clear()
+        self.queued = 0
         for item in waiting:
             self.feed(item, now, len(self.stages) - 1)
         taken = _size(waiting) - _size(self.queue) - stage.held()
@@ -184,7 +216,7 @@ class Direction:
         if edge is None or self.passed + len(item.data) <= edge:
             return item.data
         room = edge - self.passed
-        self.queue.appendleft(Bytes(item.data[room:], lost=item.lost and not room) if room else item)
+        self.put_back(Bytes(item.data[room:], lost=item.lost and not room) if room else item)
         return item.data[:room]
 
     def wait(self, why: Pause, depth: Depth) -> Flush:
@@ -212,15 +244,17 @@ class Direction:
         self.waiters = tuple(waiter for waiter in self.waiters if waiter not in here)
         return here
 
-    def passage(self) -> Passage:
-        """Return how the relay may read the source now."""
+    def passage(self, most: int) -> Passage:
+        """Return how the relay may read the source now, where it may hold so much at most."""
         if self.pause is not None:
             return SHUT_ROAD
         if self.closed:
             return OPEN_ROAD  # ended from our side: the relay reads and throws away
         room, look, edge = NO_LIMIT, bool(self.stages), None
-        for stage in self.stages:
-            room = min(room, stage.room())
+        if look:
+            room = most - self.load
+            for stage in self.stages:
+                room = min(room, stage.room())
         for waiter in self.waiters:
             if waiter.edge is None:
                 look = True
@@ -246,6 +280,7 @@ class Direction:
             return 0  # and leave the shared one alone
         lost = _size(self.queue)
         self.queue.clear()
+        self.queued = 0
         return lost
 
     def held(self) -> int:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bustedwall.faults.fault import Damage
+from bustedwall.flow.account import forget, settle
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.direction import Direction, Pause
 from bustedwall.flow.endings import PASSED_ON, Endings
@@ -41,8 +42,6 @@ from bustedwall.terms.items import FIN, Bytes, Fin, Item, Rst
 from bustedwall.terms.leg import LEGS, Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
 
-_ALONE = Commons(Dice.seeded(0))
-
 
 class Flow:
     """What rules do to one client connection and its upstream connection."""
@@ -53,11 +52,11 @@ class Flow:
         self,
         rules: tuple[Rule, ...] = (),
         *,
-        commons: Commons = _ALONE,
+        commons: Commons | None = None,
         number: int = 0,
         began: float = 0.0,
     ) -> None:
-        self._commons = commons
+        self._commons = commons = Commons(Dice.seeded(0)) if commons is None else commons
         self._number = number
         self._out = Out()
         self._legs = Legs(self._out, commons.limits.orphan)
@@ -107,7 +106,7 @@ class Flow:
             return SHUT_ROAD
         if states[source.other] is LegState.ENDED:
             return OPEN_ROAD  # nobody is there to send to: the relay reads and throws away
-        passage = self._directions[source].passage()
+        passage = self._directions[source].passage(self._commons.most_held)
         if not passage.look and passage.credit != 0 and self._moments.listens():
             return WATCHED_ROAD
         return passage
@@ -138,7 +137,18 @@ class Flow:
             self._legs.discarded += len(event.item.data)
         if self._legs.over:
             self._legs.discarded += sum(direction.close() for direction in self._directions.values())
+        for direction in self._directions.values():
+            if direction.stages or direction.queue or direction.load:
+                settle(direction, self._commons, self._out)
         return self._out.take()
+
+    def spare(self, source: Leg) -> int:
+        """Return how much more of one leg may be held, whatever its stages think."""
+        return max(0, self._commons.most_held - self._directions[source].load)
+
+    def abandon(self) -> None:
+        """Hold nothing any more: the relay has closed the flow."""
+        forget(self._directions.values(), self._commons)
 
     def _happen(self, event: Event | RulesChanged | RuleCalled, now: float) -> None:  # noqa: C901, PLR0912 (one case per event)
         match event:
@@ -229,7 +239,10 @@ class Flow:
             self._arrive_at_nobody(direction, item, now)
         else:
             direction.closed = not isinstance(item, Bytes)
-            direction.feed(item, now)
+            if direction.closed or direction.holds_up or self._legs.final(source.other):
+                direction.feed(item, now)
+            else:
+                self._let_out_bytes(direction, item)  # type: ignore[arg-type]  # closed is: not Bytes
             self._let_out(direction, now)
 
     def _arrive_at_nobody(self, direction: Direction, item: Item, now: float) -> None:
@@ -254,12 +267,12 @@ class Flow:
             if self._legs.final(leg):
                 self._legs.discarded += direction.clear()
                 return
-            item = direction.queue.popleft()
+            item = direction.take()
             if isinstance(item, Bytes):
                 self._let_out_bytes(direction, item)
             elif isinstance(item, Fin) and not direction.finished:
                 direction.finished = True
-                direction.queue.appendleft(item)  # what rules do now comes before it
+                direction.put_back(item)  # what rules do now comes before it
                 self._stand(direction, self._moments.at(AtEof, leg=direction.source), now)
             elif isinstance(item, Fin):
                 self._out.do(Shut(leg))

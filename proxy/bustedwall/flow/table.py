@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.doorway import Doorway
 from bustedwall.flow.flow import Flow
+from bustedwall.flow.held import Held
 from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableCommand, TableEvent, TellRules
 from bustedwall.policy.limits import own_rules
 from bustedwall.policy.rules import ALL_FLOWS, Age, AtApplied, AtPolicyAge, AtRepeat, AtSignal, Match, Rule
@@ -26,8 +27,10 @@ from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 class FlowTable:
     """Numbers a proxy's flows and gives each the logic that its rules ask for."""
 
-    def __init__(self, dice: Dice, limits: Limits = DEFAULT_LIMITS, admitted: int = 0) -> None:
-        self._commons = Commons(dice, limits)
+    def __init__(
+        self, dice: Dice, limits: Limits = DEFAULT_LIMITS, admitted: int = 0, held: Held | None = None
+    ) -> None:
+        self._commons = Commons(dice, limits, held)
         self._own = own_rules(limits)
         self._doorway = Doorway(self._commons)
         self._door = OPEN_DOOR

@@ -11,20 +11,22 @@ from bustedwall.faults.reset import ResetFault
 from bustedwall.policy.matching import Ordinal
 from bustedwall.policy.rules import Arm, AtIdle, Rule
 from bustedwall.terms.limits import Limit, Limits
-from bustedwall.terms.units import Duration
+from bustedwall.terms.units import Duration, Size
 
 _LONGEST = 365 * 24 * 3600.0
 
 Span = Annotated[Duration | None, Field(gt=0, le=_LONGEST)]
 
 
-class WrittenLimits(BaseModel):
-    """Limits as a proxy of a config has them; what is not set is as the config has it, or as by default."""
+class WrittenProxyLimits(BaseModel):
+    """Limits of one proxy; what is not set is as the config has it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     flows: Ordinal | None = None
     """So many clients are connected at once, over all proxies or of one; the next ones wait. Default: 10000."""
+    flow_held: Annotated[Size | None, Field(ge=64 << 10)] = None
+    """Bytes that one flow holds, each way; beyond it the sender's window closes. Default: 16MiB."""
     connect: Span = None
     """The upstream must be connected within so long, or the client gets a RST. Default: 130s."""
     fault: Span = None
@@ -39,6 +41,14 @@ class WrittenLimits(BaseModel):
         return replace(base, **self.model_dump(exclude_none=True))
 
 
+class WrittenLimits(WrittenProxyLimits):
+    """Limits of a config; what is not set is as by default."""
+
+    held: Annotated[Size | None, Field(ge=1 << 20)] = None
+    """Bytes that all flows of all proxies hold together; beyond it they are read more slowly. Default: 64MiB."""
+
+
+NO_PROXY_LIMITS = WrittenProxyLimits()
 NO_LIMITS = WrittenLimits()
 """Nothing is set."""
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.address import PASSED, Address, Listen, Passed, source, where_to_listen
-from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
+from bustedwall.policy.limits import NO_LIMITS, NO_PROXY_LIMITS, WrittenLimits, WrittenProxyLimits
 from bustedwall.policy.matching import Ordinal, WrittenMatch
 from bustedwall.policy.moments import WrittenTrigger
 from bustedwall.policy.proxy_protocol import WrittenProxyProtocol
@@ -212,7 +212,7 @@ class WrittenProxy(_Strict):
     """Headers that tell whose connection this is: `in` from the client, `out` to the upstream."""
     policies: list[Annotated[object, WithJsonSchema({MARK: "use"})]] = []
     """Policies of the library or of `define`, files such as `./mine.yaml`, or either with values for its parameters."""
-    limits: WrittenLimits = NO_LIMITS
+    limits: WrittenProxyLimits = NO_PROXY_LIMITS
     """Limits of this proxy, where it has its own."""
 
 

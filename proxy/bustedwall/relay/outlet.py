@@ -1,7 +1,7 @@
 """A flow's socket as destination: it takes bytes until the kernel takes no more, and keeps the rest.
 
 While it is `blocked` its source is not read, which is how backpressure gets through; what is kept is
-bounded by what one read, one pipe or one stage can hold.
+bounded by what one read, one pipe or one direction can hold, and counted with what all flows hold.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from bustedwall.faults.holding import ITEM
 from bustedwall.kernel.endings import shut
 from bustedwall.kernel.sockets import Socket
 from bustedwall.relay.aim import Aim
@@ -81,11 +82,12 @@ class Outlet(ABC):
     def drained(self) -> None:
         """Go on: nothing waits any more."""
 
-    def keep(self, data: bytes | memoryview) -> None:
+    def keep(self, data: bytes) -> None:
         """Keep bytes that the kernel did not take."""
         if self.pending is None:
             self.pending = deque()
         self.pending.append(data)
+        self.flow.held.change(_cost(data))
         self.blocked = True
 
     def write(self, data: bytes) -> None:
@@ -108,7 +110,7 @@ class Outlet(ABC):
         source.moved += sent
         if sent < len(data):
             source.owed += len(data) - sent
-            self.keep(memoryview(data)[sent:])
+            self.keep(data[sent:])  # a view would keep the whole
 
     def drain(self) -> None:
         """Write until nothing waits or the kernel takes no more."""
@@ -129,6 +131,7 @@ class Outlet(ABC):
                     self.pending[0] = memoryview(data)[sent:]
                 else:
                     self.pending.popleft()
+                    self.flow.held.change(-_cost(data))
         except BlockingIOError:
             return
         except OSError as error:
@@ -171,6 +174,13 @@ class Outlet(ABC):
             if self.pipe is not None:
                 pipes.destroy(self.pipe)
                 self.pipe = None
+            self.flow.held.change(-sum(map(_cost, self.pending or ())))
             self.peer.owed = self.piped = 0
             self.pending = None
             self.blocked = False
+
+
+def _cost(data: bytes | memoryview) -> int:
+    """Return what data costs while it is kept: a view keeps all of what it is a view of."""
+    whole = data.obj if isinstance(data, memoryview) else data
+    return ITEM + len(cast("bytes", whole))

@@ -22,6 +22,7 @@ from bustedwall.relay.listener import Listener, listen
 from bustedwall.relay.names import Names
 from bustedwall.relay.poller import Poller, Reactor
 from bustedwall.relay.reception import Reception, introduction
+from bustedwall.relay.reservoir import Reservoir
 from bustedwall.relay.ruling import Ruling
 from bustedwall.relay.seats import Seats
 from bustedwall.relay.tcpflow import TcpFlow
@@ -30,11 +31,11 @@ from bustedwall.relay.upstream import Upstream
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
 from bustedwall.terms.facts import Fact, ProxyListening, RulesChanged
-from bustedwall.terms.limits import DEFAULT_LIMITS
+from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 from bustedwall.terms.proxy_header import Header
 
-Record = Callable[[str, int | None, Fact], None]
-"""Where facts go: the proxy's name, the flow's number or None, the fact."""
+Record = Callable[[str | None, int | None, Fact], None]
+"""Where facts go: the proxy's name or None, the flow's number or None, the fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,20 @@ class Cleared:
 
 
 class DataPlane:
-    """What the proxies of one reactor share: the epoll, the timer, the seats, the resolver, and who listens where."""
+    """What the proxies of one reactor share: epoll, timer, seats, what is held, the resolver, who listens where."""
 
-    def __init__(self, reactor: Reactor, flows: int = DEFAULT_LIMITS.flows, names: Names | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        limits: Limits = DEFAULT_LIMITS,
+        names: Names | None = None,
+        record: Callable[[Fact], None] = lambda _: None,
+    ) -> None:
+        """`record` takes facts that are of no proxy."""
         self.poller = Poller(reactor)
         self.alarm = Alarm(self.poller)
-        self.seats = Seats(flows)
+        self.seats = Seats(limits.flows)
+        self.held = Reservoir(self.poller, limits.held, record)
         self.names = names or Names(reactor)
         self.doors = Doors()
         self._tidying = Tidying(self.alarm)
@@ -90,6 +99,7 @@ class Proxy(Service):
         self.proxy_name = setup.name
         self.poller = plane.poller
         self.alarm = plane.alarm
+        self.held = plane.held
         self.doors = plane.doors
         self._names = plane.names
         self.upstream = Upstream(plane.names, plane.alarm, setup.upstream, setup.source)
@@ -109,7 +119,7 @@ class Proxy(Service):
             plane.poller, plane.alarm, self._admit, self._seats.give_back, partial(self.record, None)
         )
         self._drain: Drain | None = None
-        self.table = FlowTable(dice, setup.limits, admitted)
+        self.table = FlowTable(dice, setup.limits, admitted, plane.held)
         self._ruling = Ruling(self.table, plane.alarm, self.flows, self._set_door, partial(self.record, None))
 
     @property

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bustedwall.flow.endings import FLUSH_LIMIT
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
-from bustedwall.kernel.endings import errno_name, pending_error, reset, unsent
+from bustedwall.kernel.endings import errno_name, reset, unsent
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
 from bustedwall.policy.rules import Rule
@@ -56,6 +56,7 @@ class TcpFlow(Notes):
         "dialling",
         "discarded",
         "header",
+        "held",
         "logic",
         "number",
         "opened",
@@ -68,6 +69,7 @@ class TcpFlow(Notes):
         super().__init__()
         self.proxy = proxy
         self.poller: Poller = proxy.poller
+        self.held = proxy.held
         self.number = number
         self.address = address
         """The client's, without its port."""
@@ -141,12 +143,6 @@ class TcpFlow(Notes):
             else:
                 leg.peer.finish()
             self._close_if_done()
-
-    def check_error(self, leg: TcpLeg) -> None:
-        """Look whether the kernel has an error for a leg."""
-        error = pending_error(leg.sock)
-        if error:
-            self.lose(leg, error)
 
     def lose(self, leg: TcpLeg, error: int | None) -> None:
         """Note that a leg's connection is dead; what it had sent before is still taken, for a while."""
@@ -225,7 +221,7 @@ class TcpFlow(Notes):
             self.end()
         self._close_if_done()
         if not self.closed:
-            self._refresh()
+            self.refresh()
             self._set_alarm()
 
     def _tell(self, event: Event | RulesChanged | RuleCalled | None) -> None:
@@ -262,9 +258,11 @@ class TcpFlow(Notes):
                 if leg.eof:
                     self.logic.handle(Arrived(leg.name, FIN), self.began)  # has been performed
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Ask the logic how each leg may be read from now on."""
         assert self.logic is not None
+        if self.held.full:
+            self.held.press(self)  # to be asked again when it is not
         for leg in self._legs():
             if leg.dead or leg.eof or not self.opened:
                 continue
@@ -339,6 +337,9 @@ class TcpFlow(Notes):
         for leg in legs:
             leg.close(Socket.close)
         self.proxy.alarm.set(self, None)
+        self.held.forget(self)
+        if self.logic is not None:
+            self.logic.abandon()
         if self.proxy.verbose:
             self.note(self._summary())
         self.proxy.flow_closed(self)

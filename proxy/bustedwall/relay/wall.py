@@ -6,6 +6,7 @@ import errno
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -18,7 +19,7 @@ from bustedwall.relay.poller import Reactor
 from bustedwall.relay.service import Cleared, DataPlane, Proxy, Record
 from bustedwall.relay.upstream import NoSuchSourceError, check_source
 from bustedwall.terms.dice import Dice
-from bustedwall.terms.limits import DEFAULT_LIMITS
+from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 
 
 class CannotStartError(Exception):
@@ -56,7 +57,7 @@ class Wall(Service):
         *,
         seed: int,
         verbose: bool,
-        flows: int = DEFAULT_LIMITS.flows,
+        limits: Limits = DEFAULT_LIMITS,
         passed: PassedSockets | None = None,
     ) -> None:
         self.reactor = reactor
@@ -66,7 +67,7 @@ class Wall(Service):
         """Those whose door is shut for good, and which have flows yet."""
         self._setups = tuple(setups)
         self._passed = PassedSockets({}) if passed is None else passed
-        self._plane = DataPlane(reactor, flows)
+        self._plane = DataPlane(reactor, limits, record=partial(record, None, None))
         self._dice = Dice.seeded(seed)
         self._record = record
         self._verbose = verbose

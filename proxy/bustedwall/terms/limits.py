@@ -13,6 +13,8 @@ class Limit(Enum):
     """The limits, as a config names them."""
 
     FLOWS = "flows"
+    HELD = "held"
+    FLOW_HELD = "flow_held"
     CONNECT = "connect"
     FAULT = "fault"
     ORPHAN = "orphan"
@@ -26,6 +28,11 @@ class Limits:
     flows: int = 10_000
     """Clients that are connected at once, over all proxies, and of this one: with two descriptors each they fit into
     the 20,000 that many machines allow."""
+    held: int = 64 << 20
+    """Bytes that all flows together hold, in stages, at gates, and because a receiver takes no more; beyond it sources
+    are not read: a small part of a small machine, and ten times what a suite of slow links needs."""
+    flow_held: int = 16 << 20
+    """Bytes that one flow holds, each way: 160 MB/s at 100 ms of latency."""
     connect: float = 130.0
     """The upstream must be connected within so long, name and all addresses: a little longer than the 127 s for which
     Linux sends SYNs (tcp_syn_retries 6), so that where one address is silent its own ETIMEDOUT comes first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from twisted.logger import FilteringLogObserver, LogLevel, LogLevelFilterPredica
 from bustedwall.record.form import Form
 from bustedwall.record.journal import Journal
 from bustedwall.record.log import Log
-from bustedwall.record.stream import Stream
+from bustedwall.record.stream import Reader, Stream
+from bustedwall.terms.census import Census
 from bustedwall.terms.facts import Fact
 
 if TYPE_CHECKING:
+    from bustedwall.cli.measuring import Measuring, Where
     from bustedwall.relay.poller import Reactor
 
 _STDERR = 2
@@ -24,21 +27,30 @@ class Recording:
     """One stream of facts and its readers. Raises OSError if one of their files cannot be opened."""
 
     def __init__(
-        self, reactor: Reactor, journal: Path | None, form: Form, *, verbose: bool = False, quiet: bool = False
+        self,
+        reactor: Reactor,
+        journal: Path | None,
+        form: Form,
+        metrics: Where | None = None,
+        *,
+        verbose: bool = False,
+        quiet: bool = False,
     ) -> None:
         self._log = Log(_STDERR, form, daily=verbose, facts=not quiet)
         warnings = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
         globalLogBeginner.beginLoggingTo([FilteringLogObserver(self._log, [warnings])], redirectStandardIO=False)
-        others = Stream([self._log])
+        self._journal: Journal | None = None
+        self._measuring = None if metrics is None else _measuring(reactor, metrics, self._dropped, self._log)
+        readers: list[Reader] = [self._log] if self._measuring is None else [self._log, self._measuring.metrics]
+        others = Stream(readers)
         tell = partial(reactor.callFromThread, others.record, None, None)
-        self._journal = None
         try:
             self._journal = None if journal is None else Journal(journal, tell)
         except OSError:
             self._log.close()
             raise
-        self._stream = others if self._journal is None else Stream([self._log, self._journal])
-        self.verbose = verbose or self._journal is not None
+        self._stream = others if self._journal is None else Stream([*readers, self._journal])
+        self.verbose = verbose or self._journal is not None or self._measuring is not None
         """Whether anybody wants to know of every flow's daily life."""
 
     @property
@@ -49,6 +61,16 @@ class Recording:
     def record(self, proxy: str | None, flow: int | None, fact: Fact) -> None:
         """Hand a fact to everyone who reads."""
         self._stream.record(proxy, flow, fact)
+
+    def measure(self, census: Callable[[], Iterable[Census]]) -> None:
+        """Let metrics be had, if they were asked for; `census` counts open flows. Raises OSError."""
+        if self._measuring is not None:
+            self._measuring.begin(census)
+
+    @property
+    def url(self) -> str | None:
+        """Where metrics are served, if they are."""
+        return None if self._measuring is None else self._measuring.url
 
     def begin(self) -> None:
         """Let the log speak: all is up."""
@@ -61,6 +83,17 @@ class Recording:
 
     def close(self) -> None:
         """Write what is left."""
+        if self._measuring is not None:
+            self._measuring.close()
         if self._journal is not None:
             self._journal.close()
         self._log.close()
+
+    def _dropped(self) -> int:
+        return 0 if self._journal is None else self._journal.dropped
+
+
+def _measuring(reactor: Reactor, where: Where, facts_dropped: Callable[[], int], log: Log) -> Measuring:
+    from bustedwall.cli.measuring import Measuring  # noqa: PLC0415 (a fifth of a second, for who asks for it)
+
+    return Measuring(reactor, where, facts_dropped, lambda: log.dropped)

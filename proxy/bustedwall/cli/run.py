@@ -57,6 +57,21 @@ class _Span(click.ParamType[float]):
             self.fail(error.message(), param, ctx)
 
 
+class _Place(click.ParamType[Address | Path]):
+    name = "[HOST:]PORT|FILE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address | Path:
+        if isinstance(value, Address | Path):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not port.isascii() or not port.isdigit() or "/" in host:
+            return Path(str(value))
+        try:
+            return Address.parse(f"{host or '127.0.0.1'}:{port}")
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class _Scale(click.FloatRange):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(cast("float", value), param, ctx))
@@ -132,6 +147,11 @@ ADDRESS = _Address()
     show_default=True,
     help="How stderr is written; auto: text on a terminal, lines of JSON elsewhere.",
 )
+@click.option(
+    "--metrics",
+    type=_Place(),
+    help="Serve Prometheus metrics, as in 9464 for 127.0.0.1:9464; or write them to a file such as run.prom.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show also what every flow does.")
 @click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
 def run(
@@ -154,6 +174,7 @@ def run(
     command_file: Path | None,
     drain: float,
     log: str,
+    metrics: Address | Path | None,
     *,
     hears: bool,
     verbose: bool,
@@ -206,5 +227,5 @@ def run(
         lacking = any(problem.privilege for problem in error.problems)
         sys.exit(Exit.MISSING_PRIVILEGE if lacking else Exit.FINDING)
     form = (Form.TEXT if is_terminal(sys.stderr) else Form.JSON) if log == "auto" else Form(log)
-    options = Options(drain, form, ready_file, state_file, command_file, verbose=verbose, quiet=quiet)
+    options = Options(drain, form, ready_file, state_file, command_file, metrics, verbose=verbose, quiet=quiet)
     sys.exit(serve(setup, load, options))

@@ -28,6 +28,7 @@ from bustedwall.record.form import Form
 from bustedwall.terms.facts import RunStarted
 
 if TYPE_CHECKING:
+    from bustedwall.cli.measuring import Where
     from bustedwall.cli.recording import Recording
     from bustedwall.cli.reloading import Reloading
     from bustedwall.cli.systemd import Notifier
@@ -52,6 +53,8 @@ class Options:
     """Where the state goes that SIGUSR1 asks for; None: to stdout."""
     command_file: Path | None = None
     """A named pipe that takes commands."""
+    metrics: Where | None = None
+    """Where metrics are to be had."""
     verbose: bool = False
     quiet: bool = False
 
@@ -70,12 +73,20 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
     from bustedwall.cli.signals import Signals  # noqa: PLC0415
     from bustedwall.cli.systemd import Notifier  # noqa: PLC0415
     from bustedwall.cli.telling import Telling  # noqa: PLC0415
+    from bustedwall.relay.census import census  # noqa: PLC0415
     from bustedwall.relay.wall import CannotStartError, Wall  # noqa: PLC0415
 
     data_plane = cast("Reactor", reactor)  # the module stands in for the reactor that it installed
     signals = Signals(data_plane)
     try:
-        recording = Recording(data_plane, config.journal, options.form, verbose=options.verbose, quiet=options.quiet)
+        recording = Recording(
+            data_plane,
+            config.journal,
+            options.form,
+            options.metrics,
+            verbose=options.verbose,
+            quiet=options.quiet,
+        )
     except OSError as error:
         _cannot_start(_about_file(error))
     seed = secrets.randbelow(SEEDS) if config.seed is None else config.seed
@@ -103,6 +114,7 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
     try:
         if options.command_file is not None:
             command_file = CommandFile(data_plane, options.command_file, orders.obey)
+        recording.measure(lambda: census((*wall.proxies, *wall.leaving)))
         wall.startService()
     except (CannotStartError, OSError) as error:
         if command_file is not None:
@@ -169,6 +181,8 @@ class _Run:
                 self._stop()
                 return
         self._recording.begin()
+        if self._recording.url is not None:
+            say(f"metrics {self._recording.url}")
         _say_where(self._wall, addresses)
         self._notifier.ready(f"{len(addresses)} listening")
         self._notifier.watch(self._wall.reactor)

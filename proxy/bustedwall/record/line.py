@@ -58,6 +58,8 @@ def _written(value: object) -> str:
     """Return a value in JSON; what is most of all values without asking the encoder."""
     if type(value) is int:
         return str(value)
+    if value is None:
+        return "null"
     if isinstance(value, Enum):
         return _words.get(value) or _words.setdefault(value, _json(value))
     if isinstance(value, float) and isfinite(value):

@@ -120,6 +120,9 @@ def test_a_pipe_that_was_there_stays_and_another_file_is_refused(tmp_path: Path)
     os.mkfifo(tmp_path / "there", 0o620)
     CommandFile(reactor, tmp_path / "there", lambda _: None).close()
     assert (tmp_path / "there").exists()
+    with pytest.raises(FileNotFoundError) as told:
+        CommandFile(reactor, tmp_path / "no" / "commands", lambda _: None)
+    assert told.value.filename == str(tmp_path / "no" / "commands")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError):
         CommandFile(reactor, tmp_path / "file", lambda _: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from tests.relay.inside import so
 from tests.relay.peers import Upstream, at, dial, read_all, read_exactly, recv, send
 from twisted.internet.threads import deferToThread
 
-from bustedwall.policy.address import Address
+from bustedwall.kernel.passed import PassedSockets
+from bustedwall.policy.address import Address, Passed
 from bustedwall.policy.load import ProxySetup, load_typed
 from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.policy.rules import Rule
@@ -307,3 +309,23 @@ def test_where_nobody_listens_any_more_is_free_for_others(upstreams: tuple[Upstr
         wall.change([proxy("web", upstream)], 0.0)
         with socket.create_server(where) as other:
             assert at(*other.getsockname()) == at(*where)
+
+
+def test_a_socket_that_is_passed_on_has_one_proxy_and_is_known(upstreams: tuple[Upstream, Upstream]) -> None:
+    from twisted.internet import reactor  # noqa: PLC0415 (as above)
+
+    upstream, other = upstreams
+    passed = PassedSockets({"web": [os.dup(other.sock.fileno())]})
+    where = ProxySetup("a", Passed("web"), Address.parse(upstream.address), ())
+    wall = Wall(reactor, [where], Facts(), seed=0, verbose=True, passed=passed)
+    wall.startService()
+    try:
+        assert at(*address(wall, "a")) == other.address
+        with pytest.raises(CannotStartError, match="'b' cannot listen on fd:web: another proxy has this socket"):
+            wall.change([where, replace(where, name="b")], 0.0)
+        with pytest.raises(CannotStartError, match="'a' cannot listen on fd:wbe: no socket of this name was passed on"):
+            wall.change([replace(where, listen=Passed("wbe"))], 0.0)
+        assert wall.change([replace(where, name="c")], 0.0).opened == ("c",), "a reload can take it again"
+    finally:
+        wall.stopService()
+        passed.close()

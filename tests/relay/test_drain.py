@@ -102,42 +102,34 @@ def opened(wall: Wall, upstream: Upstream) -> Talk:
     return Talk(wall, "only", dial(wall.addresses["only"]), upstream.accept())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_open_flows_go_on_and_new_clients_meet_a_closed_port(
-    tmp_path: Path, upstream: Upstream, number: signal.Signals
+def test_open_flows_and_their_rules_go_on_and_new_clients_meet_a_closed_port(
+    tmp_path: Path, upstream: Upstream
 ) -> None:
-    wall = Wall(tmp_path, [Door("only", upstream.address)], "--quiet", "--drain", "1h")
-    talk = opened(wall, upstream)
-    assert talk.server is not None
-    wall.signal(number)
+    rule = policy(tmp_path, "late", [{"reset": "both"}], {"bytes": "9B", "from": "server"})
+    wall = Wall(tmp_path, [Door("only", upstream.address, [rule])], "--quiet", "--drain", "1h")
+    polite, broken = opened(wall, upstream), opened(wall, upstream)
+    wall.signal(signal.SIGTERM)
     began = wall.fact("drain-began")
-    assert (began["proxy"], began["flows"], began["seconds"]) == ("only", 1, 3600.0)
+    assert (began["proxy"], began["flows"], began["seconds"]) == ("only", 2, 3600.0)
     with pytest.raises(ConnectionRefusedError):
         dial(wall.addresses["only"])
-    assert send(talk.client, b"question") == "ok"
-    assert recv(talk.server) == b"question"
-    assert send(talk.server, b"answer") == "ok"
-    assert recv(talk.client) == b"answer"
-    talk.client.close()
-    assert recv(talk.server) == "EOF"
-    talk.server.close()
+    for talk in (polite, broken):
+        assert talk.server is not None
+        assert send(talk.client, b"question") == "ok"
+        assert recv(talk.server) == b"question"
+        assert send(talk.server, b"answer") == "ok"
+        assert recv(talk.client) == b"answer"
+    assert polite.server is not None
+    assert broken.server is not None
+    assert send(broken.server, b"too much") == "ok"
+    assert broken.wait("rule-fired")["passed_from_server"] == 9
+    polite.client.close()
+    assert recv(polite.server) == "EOF"
+    polite.server.close()
     assert wall.wait() == 0
     ended = wall.fact("drain-ended")
-    assert (ended["drained"], ended["ended"]) == (1, 0)
+    assert (ended["drained"], ended["ended"]) == (2, 0)
     assert wall.errors() == ""
-
-
-def test_rules_go_on_in_a_drain(tmp_path: Path, upstream: Upstream) -> None:
-    rule = policy(tmp_path, "late", [{"reset": "both"}], {"bytes": "3B", "from": "server"})
-    wall = Wall(tmp_path, [Door("only", upstream.address, [rule])], "--quiet", "--drain", "1h")
-    talk = opened(wall, upstream)
-    assert talk.server is not None
-    wall.signal(signal.SIGTERM)
-    wall.fact("drain-began")
-    assert send(talk.server, b"abc") == "ok"
-    talk.wait("rule-fired")
-    assert wall.wait() == 0
-    assert wall.fact("drain-ended")["drained"] == 1
 
 
 def test_after_the_drain_the_rest_is_reset_on_both_legs(tmp_path: Path, upstream: Upstream) -> None:

@@ -139,15 +139,7 @@ def test_the_command_file_does_the_same_and_fires_signals(tmp_path: Path, upstre
     assert not commands.exists()
 
 
-def test_a_command_file_that_cannot_be_made_ends_with_3(tmp_path: Path, upstream: Upstream) -> None:
-    path = tmp_path / "no" / "commands"
-    words = ["--listen", "127.0.0.1:0", "--upstream", upstream.address, "--command-file", str(path)]
-    command = [sys.executable, "-m", "bustedwall", "run", *words]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=3 * HANG, check=False)
-    assert ended.returncode == 3
-    assert ended.stderr == f"bustedwall: {path}: No such file or directory\n"
-
-
+@pytest.mark.long("a process of its own")
 def test_a_stdout_that_nobody_reads_holds_up_neither_flows_nor_the_end(tmp_path: Path, upstream: Upstream) -> None:
     reads, writes = os.pipe()
     journal = tmp_path / "journal.jsonl"

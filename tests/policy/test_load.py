@@ -162,3 +162,10 @@ def test_limits_of_the_command_line_go_before_those_of_a_proxy_and_these_before_
     assert load(tmp_path, text).proxies[0].limits == Limits(orphan=2.0, idle=7200.0, fault=60.0)
     given = load_config(tmp_path / "config.yaml", limits=WrittenLimits.model_validate({"orphan": "3s"}))
     assert given.proxies[0].limits == Limits(orphan=3.0, idle=7200.0, fault=60.0)
+
+
+def test_a_proxy_may_be_dry_alone_or_the_only_one_that_is_not(tmp_path: Path) -> None:
+    assert not load(tmp_path).proxies[0].dry_run
+    assert load(tmp_path, f"dry_run: true\n{CONFIG}").proxies[0].dry_run
+    assert load(tmp_path, f"{CONFIG}    dry_run: true\n").proxies[0].dry_run
+    assert not load(tmp_path, f"dry_run: true\n{CONFIG}    dry_run: false\n").proxies[0].dry_run

@@ -122,6 +122,7 @@ ADDRESS = _Address()
     type=click.Choice(OnMissing, case_sensitive=False),
     help="What becomes of steps that this machine cannot do.",
 )
+@click.option("--dry-run", is_flag=True, help="Rules decide and are recorded, and nothing is done.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="One of the limits, as in orphan=5s.")
 @click.option("--journal", type=click.Path(path_type=Path), help="Append every fact to this file, as JSON Lines.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write this file once all proxies listen.")
@@ -177,6 +178,7 @@ def run(
     metrics: Address | Path | None,
     *,
     hears: bool,
+    dry_run: bool,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -218,6 +220,8 @@ def run(
             for key, what, _ in contradictions(listen, upstream, source):
                 raise click.UsageError(f"--{key}: {what}")
             setup = Config(terms.time_scale, None, (proxy,), limits=allowed)
+        if dry_run:
+            setup = replace(setup, proxies=tuple(replace(proxy, dry_run=True) for proxy in setup.proxies))
         return replace(setup, journal=journal or setup.journal, seed=setup.seed if seed is None else seed)
 
     try:

@@ -12,7 +12,7 @@ from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 class Commons:
     """Handed to every flow of a proxy."""
 
-    __slots__ = ("_fired", "_shared", "dice", "held", "limits")
+    __slots__ = ("_fired", "_shared", "dice", "dry_run", "held", "limits")
 
     def __init__(self, dice: Dice, limits: Limits = DEFAULT_LIMITS, held: Held | None = None) -> None:
         self.dice = dice
@@ -20,6 +20,8 @@ class Commons:
         self.limits = limits
         self.held = Held(limits.held) if held is None else held
         """The account of all flows of all proxies."""
+        self.dry_run = False
+        """Rules decide, and nothing is done."""
         self._fired: dict[str, int] = {}
         self._shared: dict[tuple[str, int], Shared] = {}
 

@@ -32,7 +32,7 @@ class Doorway:
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
         self._out = Out()
-        self._scripts = Scripts(self, self._out)
+        self._scripts = Scripts(self, self._out, commons, door=True)
         self._counts: dict[str, tuple[int, int]] = {}
         """By rule: how often its moment came, and how often it fired then."""
 

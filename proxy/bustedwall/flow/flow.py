@@ -62,7 +62,7 @@ class Flow:
         self._legs = Legs(self._out, commons.limits.orphan)
         self._directions = {leg: Direction(leg) for leg in LEGS}
         self._moments = Moments(self._directions, self._legs, self._out, began)
-        self._scripts = Scripts(self, self._out)
+        self._scripts = Scripts(self, self._out, commons)
         self._endings = Endings(self._directions, self._legs, self._scripts, self._out)
         self._book = Rulebook(commons, number, self._directions, self._moments, self._scripts, self._out)
         if rules:

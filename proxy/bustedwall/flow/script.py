@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from bustedwall.faults.fault import Damage
+from bustedwall.flow.commons import Commons
 from bustedwall.flow.out import Out
 from bustedwall.flow.run import Arming, Run
 from bustedwall.policy.rules import Arm, FlowMoment, Heal, Rule, Wait
-from bustedwall.terms.facts import FaultEnded, LimitReached
+from bustedwall.terms.facts import DryRun, FaultEnded, LimitReached
 from bustedwall.terms.limits import Limit
 
 
@@ -33,10 +34,13 @@ class Performer(Protocol):
 class Scripts:
     """All runs of one flow, or of the door."""
 
-    __slots__ = ("_out", "_performer", "runs")
+    __slots__ = ("_commons", "_door", "_out", "_performer", "runs")
 
-    def __init__(self, performer: Performer, out: Out) -> None:
+    def __init__(self, performer: Performer, out: Out, commons: Commons, *, door: bool = False) -> None:
+        """`door`: they are the door's."""
         self._performer = performer
+        self._commons = commons
+        self._door = door
         self._out = out
         self.runs: list[Run] = []
 
@@ -57,6 +61,9 @@ class Scripts:
             index, step = run.step, steps[run.step]
             run.step += 1
             match step:
+                case Arm(fault) if self._commons.dry_run and run.rule.limit is None:
+                    if fault.at_door is self._door:
+                        self._out.note(DryRun(run.rule.name, str(fault)))
                 case Arm():
                     self._performer.arm(run, index, step, now)
                 case Heal():

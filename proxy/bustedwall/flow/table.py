@@ -53,6 +53,10 @@ class FlowTable:
         """Return which faults are in force at the door, each with its rule."""
         return self._doorway.armed
 
+    def make_dry(self, *, dry: bool) -> None:
+        """Have rules decide and do nothing from now on, or do what they decide; what is armed stays so."""
+        self._commons.dry_run = dry
+
     def limit(self, limits: Limits) -> None:
         """Have other limits for what is armed from now on, for new flows, and, once rules change, for all."""
         self._commons.limits = limits

@@ -42,6 +42,8 @@ class ProxySetup:
     limits: Limits = DEFAULT_LIMITS
     source: str | None = None
     """The address from which the upstream is connected; None: the kernel chooses."""
+    dry_run: bool = False
+    """Rules decide and are recorded, and nothing is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def config_of(
                 proxy.proxy_protocol.settings() if proxy.proxy_protocol else SILENT,
                 own_limits,
                 proxy.source,
+                file.dry_run if proxy.dry_run is None else proxy.dry_run,
             )
             for proxy, found, own_limits in zip(file.proxies, own, of_proxies, strict=True)
         ),

@@ -212,6 +212,8 @@ class WrittenProxy(_Strict):
     """Headers that tell whose connection this is: `in` from the client, `out` to the upstream."""
     policies: list[Annotated[object, WithJsonSchema({MARK: "use"})]] = []
     """Policies of the library or of `define`, files such as `./mine.yaml`, or either with values for its parameters."""
+    dry_run: Annotated[bool | None, Field(strict=True)] = None
+    """True: the rules of this proxy decide and are recorded, and nothing is done; as the config has it unless set."""
     limits: WrittenProxyLimits = NO_PROXY_LIMITS
     """Limits of this proxy, where it has its own."""
 
@@ -242,6 +244,8 @@ class ConfigFile(_Strict):
     """What becomes of a step that this machine's kernel cannot do: `fail`, `approximate` or `skip`."""
     define: list[Annotated[object, WithJsonSchema({MARK: "policy"})]] = []
     """Policies written here, each of the same shape as a policy file; found before those of the library."""
+    dry_run: Annotated[bool, Field(strict=True)] = False
+    """True: rules decide and are recorded, and nothing is done."""
     limits: WrittenLimits = NO_LIMITS
     """What the proxies themselves may use and keep."""
     proxies: Annotated[list[WrittenProxy], Field(min_length=1)]

@@ -120,6 +120,7 @@ class Proxy(Service):
         )
         self._drain: Drain | None = None
         self.table = FlowTable(dice, setup.limits, admitted, plane.held)
+        self.table.make_dry(dry=setup.dry_run)
         self._ruling = Ruling(self.table, plane.alarm, self.flows, self._set_door, partial(self.record, None))
 
     @property
@@ -179,6 +180,7 @@ class Proxy(Service):
                 self.record(None, notice)
         self.upstream = Upstream(self._names, self.alarm, setup.upstream, setup.source)
         self.table.limit(setup.limits)
+        self.table.make_dry(dry=setup.dry_run)
         self._seats.resize(setup.limits.flows)
         if door is not None:
             self._shut_door()

@@ -34,6 +34,7 @@ from bustedwall.terms.facts.process import (
     StateTold,
 )
 from bustedwall.terms.facts.rule import (
+    DryRun,
     FaultArmed,
     FaultEnded,
     RuleFired,
@@ -79,6 +80,7 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "RuleMissed",
     "TextHidden",
     "FaultArmed",
+    "DryRun",
     "FaultEnded",
     "StepMoot",
     "ResetSent",

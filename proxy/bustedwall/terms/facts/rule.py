@@ -85,6 +85,17 @@ class FaultArmed(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class DryRun(Fact):
+    """A step would have been done; nothing was, because this is a dry run."""
+
+    name = "dry-run"
+    rule: str
+    """The rule, as `POLICY/RULE`."""
+    fault: str
+    """The step, as a user would write it."""
+
+
+@dataclass(frozen=True, slots=True)
 class FaultEnded(Fact):
     """A step's damage was taken back."""
 

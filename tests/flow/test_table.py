@@ -204,3 +204,14 @@ def test_totals_begin_anew_with_a_policy_that_is_applied_anew() -> None:
     of.handle(RulesChanged(()), 1.0)
     of.handle(RulesChanged((only,)), 2.0)
     assert fires()
+
+
+@pytest.mark.parametrize(
+    ("address", "matches"),
+    [("10.0.0.7", True), ("10.1.2.3", False), ("::ffff:10.1.2.3", False), ("192.0.2.1", False)],
+)
+def test_some_clients_within_a_range_are_left_alone(address: str, matches: bool) -> None:  # noqa: FBT001
+    match = Match(address=(ip_network("10.0.0.0/8"),), not_address=(ip_network("10.1.0.0/16"),))
+    assert bool(touched(match, 1, address)) == matches
+    all_others = Match(not_address=(ip_network("10.1.0.0/16"), ip_network("2001:db8::/32")))
+    assert bool(touched(all_others, 1, address)) == (not address.endswith("10.1.2.3"))

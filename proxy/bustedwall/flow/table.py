@@ -172,9 +172,11 @@ class FlowTable:
 
 
 def _in_range(match: Match, address: str) -> bool:
-    if not match.address:
+    if not (match.address or match.not_address):
         return True
     where = ip_address(address.partition("%")[0])
     if isinstance(where, IPv6Address) and where.ipv4_mapped is not None:
         where = where.ipv4_mapped
-    return any(where in network for network in match.address)
+    if any(where in network for network in match.not_address):
+        return False
+    return not match.address or any(where in network for network in match.address)

@@ -39,6 +39,13 @@ def networks(value: object) -> tuple[Network, ...]:
     return tuple(_network(one) for one in (value if isinstance(value, list) else [value]))
 
 
+Networks = Annotated[
+    tuple[Network, ...],
+    PlainValidator(networks),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1}),
+]
+
+
 class WrittenFlows(BaseModel):
     """Which of the proxy's flows, counted from 1; exactly one key."""
 
@@ -74,17 +81,15 @@ class WrittenMatch(BaseModel):
 
     flows: WrittenFlows | None = None
     """By their number."""
-    address: Annotated[
-        tuple[Network, ...],
-        PlainValidator(networks),
-        WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1}),
-    ] = ()
+    address: Networks = ()
     """The client's address, or a list of them: `10.0.0.7`, `10.0.0.0/8`, `2001:db8::/32`."""
+    not_address: Networks = ()
+    """Clients that are left alone, whatever `address` says: an address, or a list."""
     state: Age | None = None
     """Accepted after (`new`) or before (`open`) the policy was applied."""
 
     def match(self) -> Match:
         """Return what the runtime asks."""
         which = self.flows or WrittenFlows.model_construct()
-        match = Match(which.nth, which.first, which.every, which.share, self.address, self.state)
+        match = Match(which.nth, which.first, which.every, which.share, self.address, self.state, self.not_address)
         return ALL_FLOWS if match == ALL_FLOWS else match

@@ -173,6 +173,8 @@ class Match:
     address: tuple[IPv4Network | IPv6Network, ...] = ()
     """The client's; empty: any."""
     state: Age | None = None
+    not_address: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Clients that are left alone, whatever else matches."""
 
 
 ALL_FLOWS = Match()

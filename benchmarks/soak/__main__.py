@@ -65,6 +65,8 @@ class Wall:
         self._upstream = upstream
         self._commands, self._state = folder / "commands", folder / "state.json"
         self._turn = 0
+        self.has_guest = False
+        """Whether the proxy that comes and goes is there."""
         self.reloads = self.refusals = 0
         """How many reloads were asked for; of these, with a config that is wrong."""
         self.signals = 0
@@ -92,12 +94,19 @@ class Wall:
     def _write(self, proxies: Sequence[Proxy]) -> None:
         self._config.write_text(json.dumps(config(proxies, self._upstream, str(self.journal))))
 
+    def check(self) -> None:
+        """Give up if it has ended."""
+        if (status := self._child.poll()) is not None:
+            raise SystemExit(f"bustedwall has ended with status {status} and said: {self.errors()}")
+
     def errors(self) -> str:
         return self._errors.read_text()
 
     def fire(self) -> None:
         """Fire a signal of the policies, and ask for the state."""
-        self._commands.write_text(f"signal {('one', 'two')[self.signals % 2]}\nstate\n")
+        commands = os.open(self._commands, os.O_WRONLY | os.O_NONBLOCK)  # which fails if nobody reads
+        os.write(commands, f"signal {('one', 'two')[self.signals % 2]}\nstate\n".encode())
+        os.close(commands)
         self.signals += 1
 
     def reload(self) -> None:
@@ -105,7 +114,9 @@ class Wall:
         self._turn += 1
         self._write(policies(self._turn))
         self.reloads += 1
-        if self._turn % 5 == 0:
+        wrong = self._turn % 5 == 0
+        self.has_guest = self.has_guest if wrong else self._turn % 2 == 1
+        if wrong:
             self.refusals += 1
             self._config.write_text(self._config.read_text().replace('"policies"', '"polices"', 1))
         self.journal.rename(self.journal.with_suffix(f".{self._turn}"))
@@ -190,8 +201,21 @@ class Soak:
         else:
             self.ledger.breach(f"flows still hang {DRAIN:.0f} s after the last client has come")
         self._wait_for_flows()
+        self._end_guest()
         time.sleep(TIDY)
         return vitals(self.wall.pid)
+
+    def _end_guest(self) -> None:
+        """Reload until the proxy that comes and goes has gone: the base is without it."""
+        limit = time.monotonic() + ORPHANS
+        while time.monotonic() < limit:
+            self._settle()
+            if self.ledger.reloads() == self.wall.reloads and self.ledger.rotated():
+                if not self.wall.has_guest:
+                    return
+                self.wall.reload()
+            time.sleep(0.1)
+        self.ledger.breach("a reload is not done")
 
     def _reload(self) -> None:
         """Ask for the next reload, if the one before is done."""
@@ -199,6 +223,7 @@ class Soak:
             self.wall.reload()
 
     def _settle(self) -> None:
+        self.wall.check()
         self.ledger.read()
         self.ledger.settle()
 
@@ -247,7 +272,12 @@ def main() -> int:
             try:
                 peers.ask(
                     addresses={
-                        name: [*address, wall.proxies[name].weight, hopeful(wall.proxies[name])]
+                        name: [
+                            *address,
+                            wall.proxies[name].weight,
+                            hopeful(wall.proxies[name]),
+                            wall.proxies[name].door,
+                        ]
                         for name, address in wall.addresses.items()
                     }
                 )
@@ -258,7 +288,7 @@ def main() -> int:
                 status = wall.end()
         finally:
             peers.end()
-        soak.ledger.read()
+        soak.ledger.read_out()
         soak.ledger.settle(final=True)
         said = wall.errors()
         refused = said.count("the reload failed")

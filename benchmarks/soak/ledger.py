@@ -76,9 +76,11 @@ class Ledger:
             if told["number"] is not None:
                 self._servers[told["number"]] = told
             return
-        if told["client"] is not None:
+        if self._proxies[told["proxy"]].door:
+            self._servers.pop(told["number"], None)  # whether it was accepted is not known
+        elif told["client"] is not None:
             self._clients[told["proxy"], told["client"]].append(told)
-        elif not self._proxies[told["proxy"]].door:
+        else:
             self.breach(f"{told['proxy']}: a client could not connect: {told['error']}")
 
     def read(self) -> None:
@@ -95,6 +97,11 @@ class Ledger:
             self._seen_new = False
         else:
             self._seen_new = self._journal.exists()
+
+    def read_out(self) -> None:
+        """Take all facts that there are; the proxy has ended."""
+        for _ in range(3):  # the file that was moved away, once more, and the journal
+            self.read()
 
     def rotated(self) -> bool:
         """Tell whether the journal is where it was at the beginning."""
@@ -139,7 +146,8 @@ class Ledger:
             flow.closed = fact
             flow.story.clear()
             del self._open[key]
-            self._closed[proxy, flow.client].append(flow)
+            if not self._proxies[proxy].door:
+                self._closed[proxy, flow.client].append(flow)
 
     # ---- what comes of it
 

@@ -1,7 +1,7 @@
 """Clients and servers of the soak, in a process of their own: `python peers.py SEED`.
 
 Says on stdout, as JSON Lines, where the server listens, and what each end has counted when it ends.
-Reads on stdin what to do: `{"addresses": {PROXY: [HOST, PORT, WEIGHT, HOPEFUL]}}`, then rounds:
+Reads on stdin what to do: `{"addresses": {PROXY: [HOST, PORT, WEIGHT, HOPEFUL, DOOR]}}`, then rounds:
 `{"seconds": S, "at_once": N}`. A round is over, and said to be, when its last flow has ended.
 """
 
@@ -29,8 +29,11 @@ PATIENCE_WITH_RESETS = 12.0
 PATIENCE_WITH_FAULTS = 3.0
 """The same where a fault may well make it hang."""
 
-CONNECT = 2.0
-"""Seconds for a connect: a client whose SYN is lost repeats it after one."""
+CONNECT = 60.0
+"""Seconds for a connect, on a machine that may be busy."""
+
+CONNECT_WITH_FAULTS = 2.0
+"""The same where nobody may answer: a client whose SYN is lost repeats it after one."""
 
 HEAVY = 4
 """Plays that move much, at once."""
@@ -100,7 +103,7 @@ class Peers:
                 await self._client(proxy, play)
 
     async def _client(self, proxy: str, play: Play) -> None:
-        host, port, _, hopeful = self._addresses[proxy]
+        host, port, _, hopeful, door = self._addresses[proxy]
         number = next(self._numbers)
         patience = PATIENCE_WITH_FAULTS
         if hopeful:
@@ -112,7 +115,7 @@ class Peers:
         end = End(sock)
         name = None
         try:
-            async with asyncio.timeout(CONNECT):
+            async with asyncio.timeout(CONNECT_WITH_FAULTS if door else CONNECT):
                 await asyncio.get_running_loop().sock_connect(sock, (host, port))
         except TimeoutError:
             end.error = "no answer"

@@ -12,7 +12,8 @@ from bustedwall.kernel.sockets import Socket
 from bustedwall.relay import poller
 from bustedwall.relay.listener import Listener
 from bustedwall.relay.seats import Seats
-from bustedwall.terms.facts import AcceptPaused
+from bustedwall.terms.door import Door, DoorMode
+from bustedwall.terms.facts import AcceptPaused, DoorSet
 
 
 class Later:
@@ -66,3 +67,15 @@ def test_a_door_that_meets_a_bug_rests_and_comes_back(loop: poller.Poller, failu
 
     assert served == ["a client"]
     assert len(failures) == 1
+
+
+def test_a_door_that_was_shut_since_somebody_knocked_accepts_nobody(loop: poller.Poller) -> None:
+    # Both may be in one batch of events; accept(2) on a socket that was shut is EINVAL, which is no reason to rest.
+    records: list[AcceptPaused | DoorSet] = []
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        door.settimeout(0)
+        listener = Listener(loop, door, Seats(9), lambda *_: pytest.fail("accepted"), records.append)
+        listener.set_door(Door(DoorMode.REFUSE))
+        listener.on_knock()
+        listener.close()
+    assert [type(fact) for fact in records] == [DoorSet]

@@ -186,7 +186,9 @@ class Listener:
     # ---- Door
 
     def on_knock(self) -> None:
-        """Accept a batch of clients."""
+        """Accept a batch of clients, unless the door was shut since they knocked."""
+        if not self._watched:
+            return
         for _ in range(_BATCH):
             if (full := self._seats.full()) is not None:
                 self._wait_for(full)

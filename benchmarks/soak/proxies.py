@@ -88,7 +88,7 @@ def policies(turn: int) -> list[Proxy]:
         Proxy("narrow", whole, ["narrow"], 4),
         Proxy("blip", whole, [{"blip": {"after": "1B", "lasts": "300ms"}}]),
         Proxy("flapping-link", whole, [{"flapping-link": {"every": "2s", "down": "300ms"}}]),
-        # No promise: on a starved machine 7 of 1,500 such flows hung for 90 s, see docs/soak.md.
+        # No promise: where processors are short such flows may hang for 90 s, see docs/soak.md.
         Proxy("short-losses", prefix, ["short-losses"] if odd else ["short-losses", "waits"]),
         Proxy("stalled-peer", whole, [{"stalled-peer": {"stalled": "300ms"}}]),
         Proxy("pauses", whole, ["pauses"]),

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import bustedwall
 from bustedwall.cli.exits import Exit
-from bustedwall.cli.files import write_whole
 from bustedwall.cli.standard import say
 from bustedwall.kernel.descriptors import seats
 from bustedwall.kernel.passed import PassedSockets
 from bustedwall.policy.load import Config
 from bustedwall.policy.model import SEEDS
+from bustedwall.record.files import write_whole
 from bustedwall.record.form import Form
 from bustedwall.terms.facts import RunStarted
 

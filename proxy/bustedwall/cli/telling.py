@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from bustedwall.cli.files import write_whole
+from bustedwall.record.files import write_whole
 from bustedwall.relay.poller import Reactor
 from bustedwall.relay.state import document
 from bustedwall.relay.wall import Wall

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+
+from bustedwall.record.files import write_whole
 
 EVERY = 10.0
 """Seconds between two writings."""
@@ -32,7 +33,7 @@ class TextFile:
         self._registry = registry
         self._failing = False
         self._thread: threading.Thread | None = None
-        self._write(generate_latest(registry))
+        write_whole(path, generate_latest(registry))
         self._call: IDelayedCall = reactor.callLater(EVERY, self._again)
 
     def close(self) -> None:
@@ -59,15 +60,10 @@ class TextFile:
 
     def _try(self, content: bytes) -> None:
         try:
-            self._write(content)
+            write_whole(self._path, content)
         except OSError as error:
             if not self._failing:
                 log.warn("the metrics cannot be written to {path}: {error}", path=str(self._path), error=error.strerror)
             self._failing = True
         else:
             self._failing = False
-
-    def _write(self, content: bytes) -> None:
-        part = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        part.write_bytes(content)
-        part.replace(self._path)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bustedwall.policy.address import Address
+from bustedwall.relay.census import waiting
 
 if TYPE_CHECKING:
     from bustedwall.relay.leg import TcpLeg
@@ -59,7 +60,7 @@ def _flow(flow: TcpFlow, faults: list[tuple[str, str]]) -> dict[str, Any]:
         "legs": {leg.name.value: _leg(leg) for leg in legs},
         "from_client": flow.client.moved,
         "from_server": 0 if flow.server is None else flow.server.moved,
-        "held": held + sum(leg.piped + sum(map(len, leg.pending or ())) for leg in legs),
+        "held": held + sum(map(waiting, legs)),
         "faults": [f"{rule}: {fault}" for rule, fault in faults],
     }
 

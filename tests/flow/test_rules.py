@@ -7,6 +7,7 @@ from tests.flow.play import CLIENT, SERVER, arm, fired, play, rule
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
+from bustedwall.flow.script import MOST
 from bustedwall.policy.rules import AtBytes, AtOpen, AtSignal, AtText, Heal, Rule, Wait
 from bustedwall.terms.commands import Depth, Flush, Note, Reset, Send, SetLoss
 from bustedwall.terms.dice import Dice
@@ -52,6 +53,18 @@ def test_a_rule_of_the_policy_fires_as_often_as_it_is_called_unless_it_has_times
     said = [command for now in (1.0, 5.0) for each in (signal, few) for command in flow.handle(RuleCalled(each), now)]
 
     assert fired(said) == ["test/rule", "test/few", "test/rule"]
+
+
+def test_so_many_scripts_of_a_flow_are_under_way_and_no_more() -> None:
+    waits = rule(AtSignal("go"), Wait(10.0), RESET)
+    flow = Flow((waits,))
+    flow.handle(Opened(), 0.0)
+    for _ in range(MOST):
+        assert fired(flow.handle(RuleCalled(waits), 1.0)) == ["test/rule"]
+
+    spared = [c.fact for c in flow.handle(RuleCalled(waits), 2.0) if isinstance(c, Note)]
+
+    assert spared == [RuleSpared("test/rule", MOST + 1, None)]
 
 
 def test_a_draw_is_in_the_facts_whether_or_not_the_rule_fires() -> None:

@@ -57,7 +57,8 @@ class Doorway:
         coming, draw = coming + 1, None
         if rule.probability < 1:
             draw = self._commons.dice.fraction(rule.name, "door", coming)
-        fires = (draw is None or draw < rule.probability) and (rule.total is None or fired < rule.total)
+        left = not self._scripts.full and (rule.total is None or fired < rule.total)
+        fires = left and (draw is None or draw < rule.probability)
         self._counts[rule.name] = (coming, fired + fires)
         if fires:
             self._out.note(RuleFired(rule.name, coming, 0, 0, draw))

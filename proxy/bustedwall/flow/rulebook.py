@@ -83,9 +83,10 @@ class Rulebook:
         if rule.probability < 1:
             draw = self._commons.dice.fraction(rule.name, self._number, comings)
         lucky = draw is None or draw < rule.probability
-        fires = lucky and self._commons.take(rule)
+        full = self._scripts.full
+        fires = lucky and not full and self._commons.take(rule)
         self._counts = {**self._counts, rule.name: (comings, fired + fires)}
-        used_up = lucky and not fires
+        used_up = lucky and not (fires or full)
         if waiter is not None and not used_up and (most is None or fired + fires < most):
             self._moments.again(waiter)  # before its steps: they may take out what it would look at next
         if fires:

@@ -17,6 +17,9 @@ from bustedwall.policy.rules import Arm, FlowMoment, Heal, Rule, Wait
 from bustedwall.terms.facts import DryRun, FaultEnded, LimitReached
 from bustedwall.terms.limits import Limit
 
+MOST = 1000
+"""Scripts of one flow, or of the door, that may be under way; `repeat: 10ms` with `wait: 10s` needs as many."""
+
 
 class Performer(Protocol):
     """Whose scripts these are."""
@@ -47,6 +50,11 @@ class Scripts:
     def close(self) -> None:
         """Let go of the performer, who has these scripts: nothing is done any more."""
         del self._performer
+
+    @property
+    def full(self) -> bool:
+        """Tell whether no further script may begin."""
+        return len(self.runs) >= MOST
 
     def start(self, rule: Rule, firing: int, now: float) -> None:
         """Begin a rule's script."""

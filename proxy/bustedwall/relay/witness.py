@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _PATIENCE = 2.0
 """Retransmission timeouts of ours after which the peer, too, has sent again what was not acknowledged."""
 
+_MOST = 64
+"""Losses of one leg that may wait for a later look; of more, the oldest is told as it is known."""
+
 _OURS: Losses = frozenset({Loss(Way.TO)})
 
 Words = tuple[str, ...]
@@ -78,6 +81,8 @@ class Witness:
         if may_change(watched.losses, Tally(watched.begun, ended, ended)):
             watched.again = watched.until + _PATIENCE * ended.rto
             self._ended.append(watched)
+            if len(self._ended) > _MOST:
+                self._tell(self._ended.pop(0), ended)
             self._set_alarm()
         else:
             self._tell(watched, ended)

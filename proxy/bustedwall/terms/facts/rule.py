@@ -40,7 +40,7 @@ class RuleFired(Fact):
 
 @dataclass(frozen=True, slots=True)
 class RuleSpared(Fact):
-    """A rule's moment came, and it did not fire: the draw said so, or its `total` was used up."""
+    """A rule's moment came, and it did not fire: so the draw, or its `total` was used up, or 1000 scripts go on."""
 
     name = "rule-spared"
     rule: str

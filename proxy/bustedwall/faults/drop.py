@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import cached_property
 from typing import Annotated, ClassVar, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -14,7 +15,7 @@ from bustedwall.faults.holding import Holding
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.items import Bytes, Item
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import Loss, Way, What
+from bustedwall.terms.losses import Loss, Losses, Way, What
 from bustedwall.terms.needs import Ability, Needs
 from bustedwall.terms.units import Fraction, Size
 
@@ -173,14 +174,23 @@ class DropFault(LastingFault):
     def arm(self, dice: Dice, shared: Shared) -> Damage:
         """Return one loss on one leg; for what is lost of our own, a stage beside or instead of it."""
         if self.source is not None:
-            stages = {} if self.beyond is None else {self.source: UpTo(self.beyond)}
-            return Damage(losses={self.source: frozenset({self._arriving()})}, stages=stages)
+            if self.beyond is None:
+                return Damage(losses=self._losses)
+            return Damage(losses=self._losses, stages={self.source: UpTo(self.beyond)})
         assert self.target is not None
         if self.what is Lost.NEXT_WRITE:
             return Damage(stages={self.target.other: NextWrite()})
-        ours = {self.target: frozenset({Loss(Way.TO)})}
-        return Damage(losses=ours, stages={self.target.other: Holding()} if self.what is Lost.ACKS else {})
+        return Damage(losses=self._losses, stages={self.target.other: Holding()} if self.what is Lost.ACKS else {})
 
+    @cached_property
+    def _losses(self) -> dict[Leg, Losses]:
+        """What the kernel is to lose, made once and not at each arming."""
+        if self.source is not None:
+            return {self.source: frozenset({self._arriving})}
+        assert self.target is not None
+        return {self.target: frozenset({Loss(Way.TO)})}
+
+    @cached_property
     def _arriving(self) -> Loss:
         return Loss(Way.FROM, What(self.what.value), int(self.larger_than or 0), self.probability, self.beyond)
 
@@ -188,10 +198,10 @@ class DropFault(LastingFault):
         """Return the loss; one that spares some of what arrives is a need of its own."""
         if self.source is None:
             return frozenset({Ability.LOSE_TO})
-        return frozenset({Ability.LOSE_SOME if self._arriving().selective else Ability.LOSE_FROM})
+        return frozenset({Ability.LOSE_SOME if self._arriving.selective else Ability.LOSE_FROM})
 
     def approximation(self) -> Fault | None:
         """Return the loss of all that arrives, for the loss of all data or ACKs."""
-        if self.source is None or self.what not in (Lost.DATA, Lost.ACKS) or not self._arriving().whole:
+        if self.source is None or self.what not in (Lost.DATA, Lost.ACKS) or not self._arriving.whole:
             return None
         return self.model_copy(update={"what": Lost.ALL})

@@ -68,12 +68,13 @@ class Scripts:
         while run.step < len(steps):
             index, step = run.step, steps[run.step]
             run.step += 1
-            match step:
-                case Arm(fault) if self._commons.dry_run and run.rule.limit is None:
-                    if fault.at_door is self._door:
-                        self._out.note(DryRun(run.rule.name, str(fault)))
-                case Arm():
+            if isinstance(step, Arm):  # before the others: each firing has at least one
+                if self._commons.dry_run and run.rule.limit is None:
+                    self._say(run, step)
+                else:
                     self._performer.arm(run, index, step, now)
+                continue
+            match step:
                 case Heal():
                     self._heal(run.rule, now)
                 case Wait(float() | int() as seconds):
@@ -85,6 +86,11 @@ class Scripts:
                         run.moment = moment
                         return
         self._retire(run)
+
+    def _say(self, run: Run, step: Arm) -> None:
+        """Note what would be done now, if it is for us to do."""
+        if step.fault.at_door is self._door:
+            self._out.note(DryRun(run.rule.name, str(step.fault)))
 
     def armed(self) -> Iterator[tuple[Rule, Arming]]:
         """Yield what is in force, and whose it is."""

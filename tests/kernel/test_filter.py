@@ -5,6 +5,7 @@ That the kernel runs it in the same way is shown on sockets, where there is the 
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Callable
 
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bustedwall.kernel.filter import compiled
+from bustedwall.kernel import filter as kernel_filter
+from bustedwall.kernel.filter import aim, compiled
 from bustedwall.terms.losses import Loss, Way, What
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -126,3 +128,12 @@ def test_beyond_a_byte_a_segment_is_cut_or_lost(segment_of: tuple[int, int, int,
         assert kept == 0, "it begins behind, or a FIN would follow the cut"
     else:
         assert kept == len(data) - behind
+
+
+def test_what_arrives_while_it_is_aimed_moves_no_aim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream begins at 100; 10 bytes wait, then 25 more arrive between the two questions."""
+    expected, waiting = iter([110, 135, 135]), iter([35, 35])
+    monkeypatch.setattr(kernel_filter, "_expects", lambda _: next(expected))
+    monkeypatch.setattr(kernel_filter, "unread", lambda _: next(waiting))
+    with socket.socket() as sock:
+        assert aim(sock, Loss(Way.FROM, What.DATA, beyond=1000)) == 1100

@@ -117,8 +117,23 @@ def aim(sock: Socket, loss: Loss) -> int:
 
     Raises OSError where there is no CAP_NET_ADMIN, without which there is no filter, either.
     """
+    if loss.beyond is None:
+        return _expects(sock) - 1 & _U32
+    return _first_unread(sock) + loss.beyond & _U32
+
+
+def _first_unread(sock: Socket) -> int:
+    """Return the sequence number of the first byte that nobody has read.
+
+    Two questions, between which more may arrive; so they are asked until nothing has. That ends, because
+    nobody reads meanwhile, and the window closes.
+    """
     expected = _expects(sock)
-    return expected - 1 & _U32 if loss.beyond is None else expected - unread(sock) + loss.beyond & _U32
+    while True:
+        before, waiting = expected, unread(sock)
+        expected = _expects(sock)
+        if expected == before:
+            return expected - waiting
 
 
 def _expects(sock: Socket) -> int:

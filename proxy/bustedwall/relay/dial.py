@@ -37,11 +37,13 @@ def _send(sock: Socket, header: bytes) -> int:
 class Dialling:
     """The dialling of one flow."""
 
-    __slots__ = ("_flow", "_left_out", "_sock", "_target", "_targets", "_upstream", "alarm")
+    __slots__ = ("_flow", "_left_out", "_most", "_sock", "_target", "_targets", "_upstream", "alarm")
 
     def __init__(self, flow: TcpFlow) -> None:
         self._flow: TcpFlow | None = flow
         self._upstream = flow.proxy.upstream
+        self._most = flow.proxy.setup.limits.connect
+        """The limit of this dialling; a reload has another one for those that come."""
         self.alarm: float | None = None
         self._targets: Iterator[Target] = iter(())
         self._left_out = 0
@@ -70,7 +72,7 @@ class Dialling:
         flow = self._flow
         assert flow is not None
         if self.alarm is None:
-            flow.proxy.alarm.set(self, flow.poller.clock() + flow.proxy.setup.limits.connect)
+            flow.proxy.alarm.set(self, flow.poller.clock() + self._most)
 
     def _leave(self) -> TcpFlow:
         """Let go of the flow and return it: it is open, or will not be."""
@@ -171,7 +173,7 @@ class Dialling:
         """Wait no longer."""
         flow, target = self._flow, self._target
         assert flow is not None
-        flow.note(LimitReached(Limit.CONNECT, flow.proxy.setup.limits.connect))
+        flow.note(LimitReached(Limit.CONNECT, self._most))
         flow.note(AddressFailed(str(self._upstream.address) if target is None else target[2], "limits.connect"))
         self.cancel()
         flow.dial_failed()

@@ -37,6 +37,7 @@ class Ruling(Notes):
         self._flows = flows
         self._set_door = set_door
         self._record = record
+        self._stopped = False
 
     def change(self, rules: tuple[Rule, ...]) -> None:
         """Have these rules from now on, for open flows and for those that come."""
@@ -47,7 +48,8 @@ class Ruling(Notes):
         self._tell(Signalled(name))
 
     def stop(self) -> None:
-        """Be woken no more."""
+        """Be woken no more, not even if it is a moment of the policy that has ended the last flow."""
+        self._stopped = True
         self._clock.set(self, None)
 
     # ---- Sleeper
@@ -69,7 +71,8 @@ class Ruling(Notes):
             self._perform(self.table.handle(event, self._clock.now()))
         finally:
             self.end()
-        self._clock.set(self, self.table.deadline())
+        if not self._stopped:
+            self._clock.set(self, self.table.deadline())
 
     def _perform(self, commands: Iterable[TableCommand]) -> None:
         for command in commands:

@@ -24,7 +24,7 @@ def document(wall: Wall, head: dict[str, Any]) -> Iterator[str]:
         yield ("," if number else "") + json.dumps(_proxy(proxy))[:-1] + ', "flows": ['
         armed: Counter[str] = Counter(rule for rule, _ in proxy.table.armed)
         first = True
-        for flow in proxy.flows:
+        for flow in tuple(proxy.flows):  # others come and go before we have come to the last one
             if flow.closed:  # since we began
                 continue
             faults = [] if flow.logic is None else flow.logic.armed

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,10 +18,15 @@ from twisted.internet.threads import deferToThread
 
 from bustedwall.policy.address import Address
 from bustedwall.policy.rules import AtRepeat, AtSignal
+from bustedwall.relay import aim, perform
+from bustedwall.relay.leg import TcpLeg
 from bustedwall.relay.service import Proxy
 from bustedwall.relay.state import document
-from bustedwall.terms.facts import FlowAccepted, FlowClosed, FlowOpened, LimitReached
+from bustedwall.terms.commands import SetLoss
+from bustedwall.terms.facts import FlowAccepted, FlowClosed, FlowOpened, LimitReached, LossSet
+from bustedwall.terms.leg import Leg
 from bustedwall.terms.limits import Limit, Limits
+from bustedwall.terms.losses import Loss, Losses, Way, What
 
 
 @pytest.fixture
@@ -76,3 +82,41 @@ async def test_a_proxy_whose_last_flow_is_ended_by_a_moment_of_a_policy_is_woken
         proxy.signal("end")
         await over
         assert proxy._ruling.alarm is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_loss_that_the_kernel_refuses_is_aimed_no_more(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The filter asks where the keepalives are, is attached a moment later, and that may fail: no memory."""
+
+    def refuse(_: object, losses: Losses, _before: Losses, numbers: Callable[[Losses], object]) -> None:
+        numbers(losses)
+        raise OSError(errno.ENOMEM, "no memory")
+
+    monkeypatch.setattr(aim, "aim", lambda *_: 7)
+    monkeypatch.setattr(perform, "apply_losses", refuse)
+    with relaying(Address.parse(upstream.address)) as (proxy, records):
+        await deferToThread(dial, door(proxy))
+        await so(lambda: records.count(FlowOpened) == 1, "the flow is open")
+        (flow,) = proxy.flows
+        perform.perform(flow, [SetLoss(Leg.CLIENT, frozenset({Loss(Way.FROM, What.KEEPALIVES)}))])
+        assert [fact.error for fact in records.of(1) if isinstance(fact, LossSet)] == ["ENOMEM"]
+        assert flow.client.aim is None
+        assert not any(isinstance(sleeper, aim.Aim) and sleeper.alarm for _, _, sleeper in proxy.alarm._heap)
+
+
+def test_what_the_logic_raises_while_a_leg_is_read_out_is_not_taken_for_the_end_of_the_connection() -> None:
+    def tell(_: object) -> None:
+        raise OSError(errno.EBADF, "a bug")
+
+    leg = SimpleNamespace(
+        dead=False,
+        look=True,
+        name=Leg.CLIENT,
+        _spare=lambda: 10,
+        sock=SimpleNamespace(recv=lambda _: b"data"),
+        flow=SimpleNamespace(tell=tell),
+    )
+    with pytest.raises(OSError, match="a bug"):
+        TcpLeg.read_out(cast("Any", leg))

@@ -18,7 +18,6 @@ kinds never wait together, because a leg is not read while bytes of it wait.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from bustedwall.flow.held import CHUNK
@@ -279,12 +278,14 @@ class TcpLeg(Outlet):
 
     def read_out(self) -> None:
         """Be buried, with what had arrived read before: into stages, whatever room they have, or nowhere."""
-        with contextlib.suppress(OSError):  # nothing more, or the error that ended the connection
-            while not self.dead and self.look and (room := self._spare()):
+        while not self.dead and self.look and (room := self._spare()):
+            try:
                 data = self.sock.recv(room)
-                if not data:
-                    break
-                self.flow.tell(Arrived(self.name, Bytes(data)))
+            except OSError:  # nothing more, or the error that ended the connection
+                break
+            if not data:
+                break
+            self.flow.tell(Arrived(self.name, Bytes(data)))
         if not self.dead:
             self.flow.discarded += unread(self.sock)
             self.flow.bury(self)

@@ -101,6 +101,9 @@ def _set_loss(flow: TcpFlow, leg: TcpLeg, command: SetLoss) -> None:
     except OSError as refusal:
         error = errno_name(refusal.errno)
         leg.losses &= _OURS  # see apply_losses
+        if leg.aim is not None:  # or it would attach, when it looks again, what was refused
+            leg.aim.close()
+            leg.aim = None
     flow.note(LossSet(leg.name, words, error, command.causes))
     if words:
         witness.begin(command.losses, words, command.causes)

@@ -57,3 +57,11 @@ def test_what_is_meant_for_another_process_is_not_ours_and_is_not_handed_on(pid:
     with pytest.raises(OSError, match="none was passed"):
         PassedSockets.of(environ).open("web")
     assert environ == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize("count", ["9" * 9, "9" * 5000])
+def test_what_is_announced_and_is_not_there_is_not_ours(count: str) -> None:
+    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count, "LISTEN_FDNAMES": "web"}
+    with pytest.raises(OSError, match="no socket of this name"):
+        PassedSockets.of(environ).open("999999999")
+    assert not environ

@@ -72,7 +72,9 @@ def _make(path: Path) -> bool:
     try:
         os.mkfifo(path, 0o600)
     except OSError as error:
-        if error.errno != errno.EEXIST or not stat.S_ISFIFO(path.stat().st_mode):
+        if error.errno != errno.EEXIST:
             raise OSError(error.errno, error.strerror, str(path)) from error  # mkfifo does not say which
+        if not stat.S_ISFIFO(path.stat().st_mode):
+            raise OSError(error.errno, "there is something of this name, and it is no named pipe", str(path)) from error
         return False
     return True

@@ -150,7 +150,7 @@ def _process(host: Host) -> list[tuple[str, str]]:
     rows = [("user", str(host.user))]
     rows += [(name, use) for name, use in _PRIVILEGES.items() if name in host.capabilities]
     if len(rows) == 1:
-        rows.append(("capabilities", "none that matter, and no fault of this version needs any"))
+        rows.append(("capabilities", "none that matter"))
     flows = max(0, host.descriptors - _OWN) // 2
     more = "" if host.descriptors == host.descriptors_hard else f"; ulimit -n can make it {host.descriptors_hard:,}"
     rows.append(("descriptors", f"{host.descriptors:,}, enough for {flows:,} flows at once{more}"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import fields
+from threading import Thread
 
-from twisted.internet.threads import deferToThread
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -16,6 +17,8 @@ from bustedwall.terms.facts import Fact, Reloaded, ReloadFailed
 
 _IN_RULES = ("proxies", "time_scale")
 """What of a config a reload can change; the rest is read at the start."""
+
+_ENDING = "the run is about to end"
 
 log = Logger()
 
@@ -53,15 +56,31 @@ class Reloading:
 
     def begin(self) -> None:
         """Read again; while that is under way it is noted, and done once more after it."""
-        if self._reading or self._stopped:
+        if self._stopped:
+            self._fail(_ENDING, _ENDING, 0)
+            return
+        if self._reading:
             self._again = True
             return
         self._reading = True
-        deferToThread(self._load).addCallbacks(self._change, self._refuse).addBoth(self._end)
+        read: Deferred[Config] = Deferred()
+        read.addCallbacks(self._change, self._refuse).addBoth(self._end)
+        # A daemon: a file server that hangs, or a pipe that nobody writes, must not keep the process from ending.
+        Thread(target=self._read, args=(read,), name="bustedwall-reload", daemon=True).start()
+
+    def _read(self, read: Deferred[Config]) -> None:
+        try:
+            config = self._load()
+        except Exception as error:  # noqa: BLE001 (what it is, is told by who asked)
+            self._wall.reactor.callFromThread(read.errback, error)
+        else:
+            self._wall.reactor.callFromThread(read.callback, config)
 
     def stop(self) -> None:
         """Change nothing any more: the proxies are on their way out."""
         self._stopped = True
+        if self._reading:
+            self._fail(_ENDING, _ENDING, 0)
 
     def _change(self, config: Config) -> None:
         if self._stopped:
@@ -79,6 +98,8 @@ class Reloading:
         self._record(Reloaded(changes.added, changes.removed, changes.changed, fixed))
 
     def _refuse(self, failure: Failure) -> None:
+        if self._stopped:
+            return
         error = failure.value
         if isinstance(error, PolicyError):
             first = error.problems[0]

@@ -61,6 +61,7 @@ class Options:
 
 def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
     """Run the proxies until a signal ends them; `load` reads the config again."""
+    passed = PassedSockets.of(os.environ)  # first: what we open ourselves may get the numbers of what is missing
     from twisted.internet import reactor  # noqa: PLC0415 (importing it chooses the reactor of the process)
 
     # Twisted's timers go by the wall clock; when that is set back by an hour, they are an hour late.
@@ -97,7 +98,7 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
         recording.record,
         seed=seed,
         limits=replace(config.limits, flows=seats(config.limits.flows)),
-        passed=PassedSockets.of(os.environ),
+        passed=passed,
         verbose=recording.verbose,
     )
     record = partial(recording.record, None, None)
@@ -192,7 +193,7 @@ class _Run:
         self._recording.reopen()
         if not self._ending:
             self._notifier.reloading()
-            self._reloading.begin()
+        self._reloading.begin()
 
     def drain(self) -> None:
         """Shut all doors, and end when the last flow has ended, or may go on no longer."""

@@ -11,6 +11,9 @@ from typing import Self
 _FIRST = 3
 """SD_LISTEN_FDS_START: the descriptors follow stdin, stdout and stderr."""
 
+_DIGITS = 9
+"""No process has more descriptors than that can count; a longer number is none."""
+
 _UNNAMED = "unknown"
 """What systemd calls a descriptor without a name."""
 
@@ -25,13 +28,16 @@ class PassedSockets:
     def of(cls, environ: MutableMapping[str, str]) -> Self:
         """Take what is meant for this process, and the variables that say so: no child may think they are its own."""
         pid, count, names = (environ.pop(key, "") for key in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
-        if pid != str(os.getpid()) or not count.isdecimal():
+        if pid != str(os.getpid()) or not count.isdecimal() or len(count) > _DIGITS:
             return cls({})
         named = names.split(":") if names else []
         found: dict[str, list[int]] = {}
         for index in range(int(count)):
             fd = _FIRST + index
-            os.set_inheritable(fd, False)  # noqa: FBT003 (its only name is the position)
+            try:
+                os.set_inheritable(fd, False)  # noqa: FBT003 (its only name is the position)
+            except OSError:  # more were announced than were passed
+                break
             found.setdefault(named[index] if index < len(named) else _UNNAMED, []).append(fd)
             found[str(fd)] = [fd]
         return cls(found)

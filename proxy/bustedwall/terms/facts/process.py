@@ -65,7 +65,7 @@ class ReloadFailed(Fact):
     why: str
     """The first mistake, as one sentence."""
     mistakes: int
-    """How many mistakes there are."""
+    """How many mistakes there are; 0: the run is about to end, and nothing is read any more."""
     failures: int
     """How many reloads of this run have failed, with this one."""
 

@@ -61,7 +61,10 @@ class Telling:
         data = "".join(self._pieces).encode()
         self._pieces.clear()
         # One that nobody waits for: a pipe that is never read must not keep the process from ending.
-        Thread(target=self._write, args=(data,), daemon=True).start()
+        try:
+            Thread(target=self._write, args=(data,), daemon=True).start()
+        except RuntimeError as error:  # no thread is to be had
+            self._written(0, str(error))
 
     def _write(self, data: bytes) -> None:
         error = None

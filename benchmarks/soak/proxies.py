@@ -88,8 +88,7 @@ def policies(turn: int) -> list[Proxy]:
         Proxy("narrow", whole, ["narrow"], 4),
         Proxy("blip", whole, [{"blip": {"after": "1B", "lasts": "300ms"}}]),
         Proxy("flapping-link", whole, [{"flapping-link": {"every": "2s", "down": "300ms"}}]),
-        # No promise: where processors are short such flows may hang for 90 s, see docs/soak.md.
-        Proxy("short-losses", prefix, ["short-losses"] if odd else ["short-losses", "waits"]),
+        Proxy("short-losses", whole, ["short-losses"] if odd else ["short-losses", "waits"]),
         Proxy("stalled-peer", whole, [{"stalled-peer": {"stalled": "300ms"}}]),
         Proxy("pauses", whole, ["pauses"]),
         Proxy("damage", Promise.DAMAGED, ["damage"], 4),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import ClassVar
+import sys
+import traceback
+from typing import Any, ClassVar
 
 import click
 from click.exceptions import NoSuchCommand
 
 import bustedwall
-from bustedwall.cli.standard import keep_open
+from bustedwall.cli.exits import Exit
+from bustedwall.cli.standard import give_up, keep_open, say
 
 
 class _Commands(click.Group):
@@ -24,6 +27,23 @@ class _Commands(click.Group):
         "doctor": "Tell what works on this machine, and how to get what does not.",
         "schema": "Print the JSON Schema of a policy, a config or a line of the journal.",
     }
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (click's own)
+        """Run a command; what it does not deal with itself ends in a sentence, or is a bug of ours."""
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as error:  # mostly stdout's: a disk is full
+            if sys.stdout is not None:
+                give_up(sys.stdout)
+            say(f"bustedwall: {error.filename or 'stdout'}: {error.strerror}", err=True)
+            sys.exit(Exit.CANNOT_START)
+        except Exception:  # noqa: BLE001 (the last one who can say that it is one)
+            say(f"{traceback.format_exc()}\nbustedwall: this is a bug of bustedwall", err=True)
+            sys.exit(Exit.BUG)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which one meets them."""

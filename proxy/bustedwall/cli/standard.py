@@ -23,10 +23,14 @@ def say(text: str, *, err: bool = False) -> None:
     try:
         click.echo(text, err=err)
     except OSError:
-        stream = sys.stderr if err else sys.stdout
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # or what is still in the buffer would fail once more at the end
-        os.close(nowhere)
+        give_up(sys.stderr if err else sys.stdout)
+
+
+def give_up(stream: TextIO) -> None:
+    """Have a stream that takes nothing go nowhere, or what is still in its buffer would fail once more at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def is_terminal(stream: TextIO | None) -> bool:

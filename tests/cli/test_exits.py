@@ -1,0 +1,32 @@
+"""What a command does not deal with itself: a stdout that takes nothing, and bugs of ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bustedwall.cli import doctor as module
+from bustedwall.cli.main import main
+
+
+@pytest.mark.parametrize("command", ["faults", "schema policy", "--help"])
+def test_a_full_disk_behind_stdout_is_a_sentence_and_3(command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        words = [sys.executable, "-m", "bustedwall", *command.split()]
+        run = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stderr) == (3, "bustedwall: stdout: No space left on device\n")
+
+
+def test_a_bug_ends_with_70_and_says_that_it_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("an invariant")
+
+    monkeypatch.setattr(module, "find_out", fail)
+    run = CliRunner().invoke(main, ["doctor"])
+    assert run.exit_code == 70
+    assert "ZeroDivisionError: an invariant" in run.stderr
+    assert run.stderr.endswith("this is a bug of bustedwall\n")

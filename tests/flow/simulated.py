@@ -74,6 +74,8 @@ class SimulatedRelay:
     ) -> None:
         """`orders` are told at drawn moments, in order; without an `upstream` nobody can be dialled."""
         self.flow = flow
+        self.told = 0
+        """Events so far."""
         self.facts: list[Fact] = []
         self.ends = {Leg.CLIENT: client, Leg.SERVER: server}
         self.now = 0.0
@@ -212,6 +214,7 @@ class SimulatedRelay:
                 self._handle(Passed(leg, moved))
 
     def _handle(self, event: Told) -> None:
+        self.told += 1
         for command in self.flow.handle(event, self.now):
             self._perform(command)
         due = self.flow.deadline()

@@ -30,3 +30,11 @@ def test_a_bug_ends_with_70_and_says_that_it_is_ours(monkeypatch: pytest.MonkeyP
     assert run.exit_code == 70
     assert "ZeroDivisionError: an invariant" in run.stderr
     assert run.stderr.endswith("this is a bug of bustedwall\n")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "é"])
+def test_a_name_that_would_spoil_what_is_printed_is_a_mistake_of_usage(name: str) -> None:
+    words = ["run", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--name", name]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 2
+    assert "a name has letters, digits and '_.-' only" in run.stderr

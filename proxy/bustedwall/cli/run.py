@@ -18,7 +18,7 @@ from bustedwall.kernel.abilities import find_out
 from bustedwall.policy.address import Address, Listen, Passed, contradictions, source, where_to_listen
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
-from bustedwall.policy.model import SEEDS, OnMissing
+from bustedwall.policy.model import SEEDS, OnMissing, checked_name
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.record.form import Form
@@ -45,6 +45,16 @@ class _Source(click.ParamType[str]):
             return source(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class _Name(click.ParamType[str]):
+    name = "NAME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return checked_name(str(value))
+        except PydanticCustomError as error:
+            self.fail(error.message(), param, ctx)
 
 
 class _Span(click.ParamType[float]):
@@ -110,7 +120,9 @@ ADDRESS = _Address()
     type=click.Choice(Version, case_sensitive=False),
     help="Send the upstream a PROXY header of this version first.",
 )
-@click.option("--name", default="proxy", show_default=True, help="What to call this proxy in the records.")
+@click.option(
+    "--name", type=_Name(), default="proxy", show_default=True, help="What to call this proxy in the records."
+)
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="Where all chance comes from; else it is drawn.")
 @click.option(
     "--time-scale",

@@ -33,7 +33,8 @@ def _policy_name(value: str) -> str:
     return value
 
 
-def _name(value: str) -> str:
+def checked_name(value: str) -> str:
+    """Return the name of a proxy or a rule; raises PydanticCustomError if it is none."""
     if not re.fullmatch(NAME, value):
         raise PydanticCustomError("name", "a name has letters, digits and '_.-' only, got '{name}'", {"name": value})
     return value
@@ -94,7 +95,7 @@ def _told(pattern: str, title: str, *examples: str) -> WithJsonSchema:
 
 
 Text = Annotated[str, Field(min_length=1)]
-Name = Annotated[str, AfterValidator(_name), _told(NAME, "letters, digits and '_.-' only")]
+Name = Annotated[str, AfterValidator(checked_name), _told(NAME, "letters, digits and '_.-' only")]
 PolicyName = Annotated[str, AfterValidator(_policy_name), _told(POLICY_NAME, "a-z, 0-9 and '-' only")]
 ScalarValue = Annotated[
     str | int | float, PlainValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})

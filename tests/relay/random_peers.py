@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -117,7 +117,11 @@ def proxies(folder: Path, upstreams: Sequence[socket.socket]) -> Iterator[tuple[
 
 def descriptors(pid: int) -> int:
     """Return how many it has open, but for the pipes that it keeps for splice."""
-    return sum(not str(link.readlink()).startswith("pipe:") for link in Path(f"/proc/{pid}/fd").iterdir())
+    count = 0
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            count += not str(link.readlink()).startswith("pipe:")
+    return count
 
 
 def client(address: tuple[str, int], upstream: socket.socket, seed: int, count: int) -> int:

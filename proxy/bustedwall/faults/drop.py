@@ -204,7 +204,4 @@ class DropFault(LastingFault):
         """Return the loss of all that arrives, for the loss of all data or ACKs."""
         if self.source is None or self.what not in (Lost.DATA, Lost.ACKS) or not self._arriving.whole:
             return None
-        instead = self.model_copy(update={"what": Lost.ALL})
-        for cached in instead.__dict__.keys() - type(self).model_fields.keys():
-            del instead.__dict__[cached]  # a copy brings along what was made of the old settings
-        return instead
+        return DropFault.model_construct(what=Lost.ALL, source=self.source, span=self.span)

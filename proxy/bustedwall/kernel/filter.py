@@ -227,5 +227,5 @@ def _how_large(loss: Loss) -> tuple[_Step, ...]:
 def _how_likely(loss: Loss) -> tuple[_Step, ...]:
     if loss.probability >= 1:
         return ()
-    spared = min(round(loss.probability * 2**32), _U32)
-    return (_Do(_LOAD_WORD, _RANDOM), _Require(_IF_AT_LEAST, spared, so=False))
+    first_spared = min(round(loss.probability * 2**32), _U32)
+    return (_Do(_LOAD_WORD, _RANDOM), _Require(_IF_AT_LEAST, first_spared, so=False))

@@ -77,9 +77,9 @@ def life(sock: Socket) -> tuple[float, int]:
     return max(0.0, quiet), int(_U32.unpack_from(info, _SEGS_IN)[0])
 
 
-__all__ = ["Socket", "connected", "life", "outgoing", "take"]
-
-
 def unread(sock: Socket) -> int:
     """Return how many bytes have arrived and were not read."""
     return int(_INT.unpack(fcntl.ioctl(sock, termios.FIONREAD, bytes(_INT.size)))[0])
+
+
+__all__ = ["Socket", "connected", "life", "outgoing", "take", "unread"]

@@ -37,7 +37,8 @@ class Notes:
             self._untold.append(fact)
 
     def begin(self) -> None:
-        """Begin a performance: facts wait for its end."""
+        """Begin a performance: facts wait for its end. There is none within another."""
+        assert self._untold is None, "facts of the performance that is under way would be lost"
         self._untold = []
 
     def end(self) -> None:

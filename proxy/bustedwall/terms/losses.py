@@ -46,7 +46,6 @@ class Loss:
     """Bytes: what carries so many, or fewer, is spared. Only of what arrives, and 0 spares nothing."""
     probability: float = 1.0
     """How likely each of these segments is lost; more than 0, at most 1. Only of what arrives."""
-
     beyond: int | None = None
     """Only of data that arrives: spare so many bytes, from what we have read when it takes hold."""
 

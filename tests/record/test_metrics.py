@@ -111,7 +111,7 @@ def ended(verdict: Verdict) -> EndingEvidence:
         ((*BEGUN, LegClosed(Leg.CLIENT, How.VANISH, "a/b"), ResetSent(Leg.SERVER, "limits.orphan")), "rule"),
         ((*BEGUN, LimitReached(Limit.IDLE, 9.0), ResetSent(Leg.CLIENT, "limits.idle")), "limit"),
         (
-            (FlowAccepted("x"), AddressFailed("y", "ECONNREFUSED"), ResetSent(Leg.CLIENT, "upstream refused")),
+            (FlowAccepted("x"), AddressFailed("y", "ECONNREFUSED"), ResetSent(Leg.CLIENT, "upstream not reached")),
             "unreachable",
         ),
         ((FlowAccepted("x"), AddressFailed("y", "ECONNREFUSED"), FlowOpened("z"), *FINISHED), "finished"),

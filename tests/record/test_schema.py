@@ -101,3 +101,7 @@ def test_what_is_no_line_does_not_fit(change: dict[str, object]) -> None:
     assert not wrong([good | {"error": "EPIPE"}])
     assert wrong([good | {"error": "EPIPE"} | change])
     assert wrong([good])
+
+
+def test_each_row_of_the_page_is_one_line() -> None:
+    assert all(row.endswith("|") for row in page().splitlines() if row.startswith("|"))

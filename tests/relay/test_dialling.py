@@ -77,7 +77,7 @@ def test_a_refused_upstream_is_a_connect_that_succeeds_and_then_a_rst(bench: Ben
     assert talk.story() == [
         "flow-accepted",
         "address-failed ECONNREFUSED",
-        "reset-sent client upstream refused",
+        "reset-sent client upstream not reached",
         "flow-closed 0 0 0",
     ]
     assert bench.wall.descriptors() == bench.base

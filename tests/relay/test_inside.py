@@ -162,8 +162,8 @@ async def test_an_unknown_name_is_a_rst_and_a_fact(version: int) -> None:
         await so(lambda: records.count(FlowClosed), "the flow is closed")
         assert records.of(1)[1:4] == [
             AddressFailed("no.such.host.invalid:80", "host name not found"),
-            EndingEvidence(Leg.CLIENT, How.RESET, "upstream refused", Verdict.EFFECTIVE, "established", 0, 0, 0),
-            ResetSent(Leg.CLIENT, "upstream refused"),
+            EndingEvidence(Leg.CLIENT, How.RESET, "upstream not reached", Verdict.EFFECTIVE, "established", 0, 0, 0),
+            ResetSent(Leg.CLIENT, "upstream not reached"),
         ]
 
 

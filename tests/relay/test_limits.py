@@ -139,7 +139,7 @@ def test_a_dial_that_nobody_answers_is_given_up(tmp_path: Path, version: int) ->
             "flow-accepted",
             "limit-reached connect 0.3",
             "address-failed limits.connect",
-            "reset-sent client upstream refused",
+            "reset-sent client upstream not reached",
             "flow-closed 0 0 0",
         ]
         assert wall.descriptors() == base

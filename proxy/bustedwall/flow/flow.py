@@ -208,7 +208,7 @@ class Flow:
     def _fail(self, now: float) -> None:
         self._legs.move(Leg.SERVER, Move.END, now)
         if not self._legs.moot(Leg.CLIENT):
-            self._legs.end(Leg.CLIENT, How.RESET, "upstream refused", now)
+            self._legs.end(Leg.CLIENT, How.RESET, "upstream not reached", now)
 
     def _open(self, now: float) -> None:
         self._legs.opened = True

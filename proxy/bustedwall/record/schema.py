@@ -56,7 +56,7 @@ def fields_of(kind: type[Fact]) -> dict[str, Schema]:
 
 def summary_of(kind: type[Fact]) -> str:
     """Return when a fact is recorded."""
-    return _null((kind.__doc__ or "").strip())
+    return _told(kind.__doc__ or "")
 
 
 def theme_of(kind: type[Fact]) -> str:
@@ -90,7 +90,7 @@ def _plain(field: Schema, parts: Mapping[str, Schema]) -> Schema:
     if "items" in field:
         field = field | {"items": _plain(field["items"], parts)}
     if "description" in field:
-        field = field | {"description": _null(field["description"])}
+        field = field | {"description": _told(field["description"])}
     return {key: value for key, value in field.items() if key not in ("title", "default", "$ref", "anyOf")}
 
 
@@ -101,5 +101,6 @@ def _either(kinds: list[Schema]) -> Schema:
     return {key: value for kind in kinds for key, value in kind.items()} | {"type": [kind["type"] for kind in kinds]}
 
 
-def _null(text: str) -> str:
-    return text.replace("None", "null")  # as it is called in a line
+def _told(text: str) -> str:
+    """Return a docstring on one line, which a table needs, with null called as in a line of the journal."""
+    return " ".join(text.split()).replace("None", "null")

@@ -18,8 +18,8 @@ class ResetSent(Fact):
     leg: Leg
     """The leg that was ended."""
     cause: str
-    """The rule, as `POLICY/RULE`; `peer` where the other leg's RST was passed on; `upstream refused`; or the limit that
-    bit, as `limits.NAME`."""
+    """The rule, as `POLICY/RULE`; `peer` where the other leg's RST was passed on; `upstream not reached`; or the
+    limit that bit, as `limits.NAME`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class EndingEvidence(Fact):
     how: How
     """By which ending."""
     cause: str
-    """The rule, as `POLICY/RULE`; `peer` where the other leg's RST was passed on; `upstream refused`; or the limit that
-    bit, as `limits.NAME`."""
+    """The rule, as `POLICY/RULE`; `peer` where the other leg's RST was passed on; `upstream not reached`; or the
+    limit that bit, as `limits.NAME`."""
     verdict: Verdict
     """Whether the ending could be heard, or not be heard, as it was meant to."""
     state: str

@@ -12,6 +12,7 @@ import bustedwall
 from bustedwall.cli.exits import Exit
 from bustedwall.cli.layout import columns, section
 from bustedwall.kernel.abilities import Abilities, Tried, find_out
+from bustedwall.kernel.descriptors import room
 from bustedwall.kernel.host import Host, look
 from bustedwall.kernel.trials import Aid
 from bustedwall.terms.needs import PRIVILEGE, Ability
@@ -19,7 +20,7 @@ from bustedwall.terms.needs import PRIVILEGE, Ability
 FOR: dict[Ability | Aid, str] = {
     Ability.LOSE_FROM: "drop: all from LEG; blackhole",
     Ability.LOSE_TO: "drop: all, acks or next_write to LEG; blackhole",
-    Ability.LOSE_SOME: "drop: data, acks, fin, rst or keepalives from LEG; larger_than, probability",
+    Ability.LOSE_SOME: "drop: data, acks, fin, rst or keepalives from LEG; larger_than, probability, beyond",
     Ability.LOSE_SYN: "ignore, at the door",
     Ability.VANISH: "vanish",
     Aid.SPLICE: "bytes in bulk go by without being copied through the program",
@@ -43,9 +44,6 @@ _WAY = (
 _PIPES_SPENT = (
     "this user's pipes hold as much as fs.pipe-user-pages-soft allows; further ones are small, and bytes are copied"
 )
-_OWN = 50
-"""Descriptors that the program has for itself, about; a flow has two."""
-
 _PRIVILEGES = {
     "CAP_NET_BIND_SERVICE": "opens doors on ports below 1024",
     "CAP_NET_ADMIN": "is for losing some of what arrives",
@@ -151,9 +149,8 @@ def _process(host: Host) -> list[tuple[str, str]]:
     rows += [(name, use) for name, use in _PRIVILEGES.items() if name in host.capabilities]
     if len(rows) == 1:
         rows.append(("capabilities", "none that matter"))
-    flows = max(0, host.descriptors - _OWN) // 2
     more = "" if host.descriptors == host.descriptors_hard else f"; ulimit -n can make it {host.descriptors_hard:,}"
-    rows.append(("descriptors", f"{host.descriptors:,}, enough for {flows:,} flows at once{more}"))
+    rows.append(("descriptors", f"{host.descriptors:,}, enough for {room(host.descriptors):,} flows at once{more}"))
     return rows
 
 

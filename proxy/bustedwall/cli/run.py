@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import click
 from pydantic_core import PydanticCustomError
@@ -15,7 +16,7 @@ from bustedwall.cli.exits import Exit
 from bustedwall.cli.serving import Options, serve
 from bustedwall.cli.standard import is_terminal, say
 from bustedwall.kernel.abilities import find_out
-from bustedwall.policy.address import Address, Listen, Passed, contradictions, source, where_to_listen
+from bustedwall.policy.address import Address, Listen, contradictions, source, where_to_listen
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import SEEDS, OnMissing, checked_name
@@ -26,45 +27,23 @@ from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.proxy_header import Version
 from bustedwall.terms.units import duration
 
+Parsed = TypeVar("Parsed")
 
-class _Address(click.ParamType[Address]):
-    name = "HOST:PORT"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+class _Words(click.ParamType[Parsed]):
+    """What `parse` makes of a text; it raises ValueError, or an error of pydantic's, with a sentence for users."""
+
+    def __init__(self, name: str, parse: Callable[[str], Parsed]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Parsed:
         try:
-            return value if isinstance(value, Address) else Address.parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Source(click.ParamType[str]):
-    name = "ADDRESS"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return source(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Name(click.ParamType[str]):
-    name = "NAME"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return checked_name(str(value))
+            return self._parse(value) if isinstance(value, str) else cast("Parsed", value)
         except PydanticCustomError as error:
             self.fail(error.message(), param, ctx)
-
-
-class _Span(click.ParamType[float]):
-    name = "DURATION"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return value if isinstance(value, float) else duration(value)
-        except PydanticCustomError as error:
-            self.fail(error.message(), param, ctx)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _Place(click.ParamType[Address | Path]):
@@ -90,29 +69,22 @@ class _Scale(click.FloatRange):
         return number
 
 
-class _Listen(click.ParamType[Listen]):
-    name = "HOST:PORT"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Listen:
-        try:
-            return value if isinstance(value, Address | Passed) else where_to_listen(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-ADDRESS = _Address()
-
-
 @click.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
-@click.option("--listen", type=_Listen(), help="Where clients connect; port 0 picks one; fd:NAME is systemd's.")
-@click.option("--upstream", type=ADDRESS, help="The real server.")
+@click.option(
+    "--listen",
+    type=_Words("HOST:PORT", where_to_listen),
+    help="Where clients connect; port 0 picks one; fd:NAME is systemd's.",
+)
+@click.option("--upstream", type=_Words("HOST:PORT", Address.parse), help="The real server.")
 @click.option("--policy", "policies", multiple=True, metavar="NAME[:k=v,…]", help="A policy of the library, or a file.")
 @click.option(
     "--fault", "faults", multiple=True, metavar="STEP", help="A step, as in 'reset client'; several in order."
 )
 @click.option("--when", metavar="MOMENT", help="When the faults are done, as in 'bytes 1kB from server'; else at once.")
-@click.option("--source", type=_Source(), help="The address of this machine from which the upstream is connected.")
+@click.option(
+    "--source", type=_Words("ADDRESS", source), help="The address of this machine from which the upstream is connected."
+)
 @click.option("--proxy-protocol-in", "hears", is_flag=True, help="Clients send a PROXY header first, version 1 or 2.")
 @click.option(
     "--proxy-protocol-out",
@@ -121,7 +93,11 @@ ADDRESS = _Address()
     help="Send the upstream a PROXY header of this version first.",
 )
 @click.option(
-    "--name", type=_Name(), default="proxy", show_default=True, help="What to call this proxy in the records."
+    "--name",
+    type=_Words("NAME", checked_name),
+    default="proxy",
+    show_default=True,
+    help="What to call this proxy in the records.",
 )
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="Where all chance comes from; else it is drawn.")
 @click.option(
@@ -148,7 +124,7 @@ ADDRESS = _Address()
 )
 @click.option(
     "--drain",
-    type=_Span(),
+    type=_Words("DURATION", duration),
     default="10s",
     show_default=True,
     help="How long open flows may go on after SIGTERM or SIGINT; 0s ends them at once.",

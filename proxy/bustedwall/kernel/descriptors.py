@@ -8,6 +8,11 @@ _OWN = 64
 """Those that are no flow's: the epoll, timers, doors, journal, threads."""
 
 
+def room(descriptors: int) -> int:
+    """Return for how many flows so many descriptors are enough."""
+    return max(0, descriptors - _OWN) // 2
+
+
 def seats(flows: int) -> int:
     """Ask the kernel for the descriptors of so many flows; return for how many flows there are some."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -16,4 +21,4 @@ def seats(flows: int) -> int:
     allowed = wanted if hard == unlimited else min(wanted, hard)
     if soft != unlimited and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return max(1, min(flows, (allowed - _OWN) // 2))
+    return max(1, min(flows, room(allowed)))

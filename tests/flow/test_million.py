@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.flow.anything import said
-from tests.flow.simulated import Pretended
-from tests.flow.test_properties import COUNTING, changes, dice, disarm, ended, relay
+from tests.flow.test_properties import COUNTING, account, changes, dice, ended
 
 from bustedwall.policy.rules import Rule
 from bustedwall.terms.items import Fin, Rst
@@ -39,14 +38,7 @@ def test_a_million_events() -> None:
         nonlocal told
         goal = told + each
         while told < goal:
-            client, server = Pretended(asked, one), Pretended(answered, other)
-            of = relay(found, client, server, chance, upstream=upstream > 0)
-            of.run()
-            disarm(of)
-            assert asked.startswith(server.got)
-            assert answered.startswith(client.got)
-            assert of.taken == len(client.got + server.got) + of.flow.discarded + of.thrown_away
-            told += of.told
+            told += account(found, ((asked, one), (answered, other)), chance, upstream=upstream > 0)
 
     talk()
     assert told >= EVENTS

@@ -149,6 +149,27 @@ def test_a_rst_arrives_behind_the_bytes_before_it(
         assert (server.got, server.got_ending) == (asked, "RST")
 
 
+def account(
+    found: list[tuple[Rule, ...]],
+    sides: tuple[tuple[bytes, Fin | Rst | None], tuple[bytes, Fin | Rst | None]],
+    chance: Random,
+    *,
+    upstream: bool,
+) -> int:
+    """Have a conversation; require that each byte is passed or counted; return how many events it was."""
+    client, server = (Pretended(*side) for side in sides)
+    of = relay(found, client, server, chance, upstream=upstream)
+
+    of.run()
+    disarm(of)
+
+    (asked, _), (answered, _) = sides
+    assert asked.startswith(server.got)
+    assert answered.startswith(client.got)
+    assert of.taken == len(client.got + server.got) + of.flow.discarded + of.thrown_away
+    return of.told
+
+
 @settings(max_examples=400)
 @given(changes(COUNTING), said, said, ended, ended, dice, st.integers(0, 9))
 def test_each_byte_is_passed_or_counted_and_nothing_leaves_after_an_ending(
@@ -160,15 +181,7 @@ def test_each_byte_is_passed_or_counted_and_nothing_leaves_after_an_ending(
     chance: Random,
     upstream: int,
 ) -> None:
-    client, server = Pretended(asked, one), Pretended(answered, other)
-    of = relay(found, client, server, chance, upstream=upstream > 0)
-
-    of.run()
-    disarm(of)
-
-    assert asked.startswith(server.got)
-    assert answered.startswith(client.got)
-    assert of.taken == len(client.got + server.got) + of.flow.discarded + of.thrown_away
+    account(found, ((asked, one), (answered, other)), chance, upstream=upstream > 0)
 
 
 @settings(max_examples=400)

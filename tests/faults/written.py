@@ -35,11 +35,18 @@ def written(fault: Fault) -> object:
     return yaml.safe_load(f"{word}: {rest}" if rest else word)
 
 
+def spanning(fault: LastingFault, seconds: float | None) -> LastingFault:
+    """Return the same fault, ending by itself after so long, or not."""
+    settings = {name: getattr(fault, name) for name in type(fault).model_fields}
+    told = fault.model_fields_set - {"span"} if seconds is None else fault.model_fields_set | {"span"}
+    return type(fault).model_construct(told, **settings | {"span": seconds})
+
+
 def lasting(seconds: float) -> Iterator[LastingFault]:
     """Yield each example that can end by itself, set to end after so long."""
     for fault in map(read, examples()):
         if isinstance(fault, LastingFault):
-            yield fault.model_copy(update={"span": seconds})
+            yield spanning(fault, seconds)
 
 
 def guarded(fault: Fault) -> bool:

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from tests.faults.written import examples, lasting, marked, moment, read, written
+from tests.faults.written import examples, lasting, marked, moment, read, spanning, written
 from tests.relay.conftest import Connect
 from tests.relay.peers import HANG, VERSIONS, Upstream, at, dial, hang_up, read_exactly, recv, send, until
-from tests.relay.rig import Door, Rig, Talk, Wall, policy, running
+from tests.relay.rig import Door, Fact, Rig, Talk, Wall, policy, running
 
 from bustedwall.faults.fault import Fault, LastingFault, Shared
 from bustedwall.kernel.abilities import find_out
 from bustedwall.terms.dice import Dice
+from bustedwall.terms.leg import Leg
 
 Possible = TypeVar("Possible", bound=Fault)
 
@@ -54,7 +55,12 @@ HERE_DONE = able(EXAMPLES)
 
 def step(fault: Fault, *, span: bool = False) -> object:
     """Write a fault as a step, with its span or without."""
-    return written(fault if span or not isinstance(fault, LastingFault) else fault.model_copy(update={"span": None}))
+    return written(fault if span else endless(fault))
+
+
+def endless(fault: Fault) -> Fault:
+    """Return a fault that does not end by itself."""
+    return spanning(fault, None) if isinstance(fault, LastingFault) else fault
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +72,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     for name, fault in able(LOSSLESS).items():
         twice = [step(fault), step(fault), {"wait": "300ms"}, "heal", "heal"]
         uses[f"twice-{name}"] = [policy(folder, f"twice-{name}", twice, moment(fault))]
+    for name, fault in HERE_DONE.items():
+        steps = [step(fault), {"wait": "300ms"}, "heal"]
+        uses[f"shown-{name}"] = [policy(folder, f"shown-{name}", steps, moment(fault))]
     with running(folder, uses) as rig:
         yield rig
 
@@ -103,6 +112,44 @@ def test_armed_twice_and_healed_twice_every_byte_arrives(rig: Rig, connect: Conn
     assert recv(talk.server) == "EOF"
     talk.server.close()
     assert talk.wait("flow-closed")["discarded"] == 0
+
+
+@pytest.mark.parametrize("name", marked(EXAMPLES))
+def test_what_it_does_to_a_leg_or_to_the_door_has_its_evidence(
+    rig: Rig, connect: Connect, version: int, name: str
+) -> None:
+    fault = EXAMPLES[name]
+    damage = fault.arm(Dice.seeded(0), Shared())
+    if damage.door is not None:
+        mode = damage.door.mode.value
+
+        def shut() -> list[Fact]:
+            own = [fact for fact in rig.wall.facts() if fact["proxy"] == f"shown-{name}-{version}"]
+            return [fact for fact in own if fact["fact"] == "door-set" and fact["mode"] == mode]
+
+        assert until(shut, "the door is so")[0]["error"] is None
+        return
+    talk = connect(f"shown-{name}", version)
+    talk.wait("fault-armed")
+    for end in (talk.client, talk.server):
+        send(end, WORDS)
+    for leg in damage.losses:
+        until(
+            lambda leg=leg: [f for f in told_of(talk, "loss-evidence", leg) if names(f, endless(fault))], "its counters"
+        )
+    for leg, ending in damage.endings.items():
+        facts = until(lambda leg=leg: told_of(talk, "ending-evidence", leg), "what was ended")
+        assert facts[0]["how"] == ending.how.value
+
+
+def told_of(talk: Talk, name: str, leg: Leg) -> list[Fact]:
+    """Return the facts of this name about one leg."""
+    return [fact for fact in talk.facts() if fact["fact"] == name and fact["leg"] == leg.value]
+
+
+def names(fact: Fact, fault: Fault) -> bool:
+    """Tell whether a fault is among the causes that a fact tells."""
+    return any(cause.endswith(f": {fault}") for cause in fact["causes"])
 
 
 # ---- kill -9

@@ -51,7 +51,7 @@ class Endings:
             self.settle_losses(now)
         if ending.how is How.HALF_CLOSE:
             self._legs.discarded += direction.close()
-            self._out.do(Shut(leg))
+            self._out.do(Shut(leg, cause))
             self._out.note(LegClosed(leg, How.HALF_CLOSE, cause))
             self._legs.move(leg, Move.OUR_FIN, now)
         elif (ending.flush or ending.how is How.CLOSE) and self._legs.opened:

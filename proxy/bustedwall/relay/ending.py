@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def end_leg(leg: TcpLeg, how: How, cause: str) -> None:
-    """Close a leg's socket in this way; the proof comes as a fact, behind those of the losses on it."""
+    """End a leg in this way, by half or by closing its socket; the proof is a fact, behind those of losses on it."""
     flow, before, waiting = leg.flow, GONE, 0
     lost = any(loss.way is Way.TO for loss in leg.losses)
     if not leg.dead:
@@ -36,7 +36,10 @@ def end_leg(leg: TcpLeg, how: How, cause: str) -> None:
             case _:
                 reset(sock)
 
-    leg.close(end)
+    if how is How.HALF_CLOSE:
+        leg.finish()
+    else:
+        leg.close(end)
     verdict = _verdict(how, before, waiting, heard=refused if how is How.VANISH else not lost)
     flow.note(EndingEvidence(leg.name, how, cause, verdict, before.state, waiting, before.unsent, before.in_flight))
 

@@ -57,7 +57,7 @@ def perform(flow: TcpFlow, commands: Iterable[Command]) -> None:
         match command:
             case Note(fact):
                 flow.note(fact)
-            case Shut(name):
+            case Shut(name, ""):
                 flow.leg(name).finish()
             case Flush(name, depth):
                 leg = flow.leg(name)
@@ -73,7 +73,7 @@ def perform(flow: TcpFlow, commands: Iterable[Command]) -> None:
                 _end(flow, command)
 
 
-def _end(flow: TcpFlow, command: Reset | Close | Vanish) -> None:
+def _end(flow: TcpFlow, command: Reset | Shut | Close | Vanish) -> None:
     leg = flow.leg(command.leg)
     match command:
         case Reset():
@@ -82,6 +82,8 @@ def _end(flow: TcpFlow, command: Reset | Close | Vanish) -> None:
             leg.close_unread(command.cause)
         case Close():
             end_leg(leg, How.CLOSE, command.cause)
+        case Shut():
+            end_leg(leg, How.HALF_CLOSE, command.cause)
         case Vanish():
             end_leg(leg, How.VANISH, command.cause)
 

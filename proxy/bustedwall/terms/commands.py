@@ -39,6 +39,8 @@ class Shut:
     """Send a FIN to a leg behind its bytes; the leg is still read."""
 
     leg: Leg
+    cause: str = field(default="", compare=False, repr=False)
+    """The rule that ends it, for the records; empty: the other leg's FIN is passed on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bustedwall.flow.endings import FLUSH_LIMIT
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.policy.rules import AtAge, AtBytes, AtOpen, AtSignal, Wait
-from bustedwall.terms.commands import Depth, Dial, Flush, Note, Reset, Send
+from bustedwall.terms.commands import Close, Depth, Dial, Flush, Note, Reset, Send
 from bustedwall.terms.events import Accepted, Arrived, Flushed, Opened, Passed, Woke
 from bustedwall.terms.facts import RuleMissed
 from bustedwall.terms.items import FIN, RST, Bytes, Item
@@ -75,6 +75,22 @@ def test_a_wait_for_bytes_begins_at_the_first_told_of_two_directions_that_have_m
         (1.0, Flushed(CLIENT), []),
     )
     assert flow.passage(SERVER) == Passage(look=False, credit=10)
+
+
+def test_an_offset_that_is_asked_for_while_an_ending_waits_never_comes() -> None:
+    """What the relay had taken is told while the close waits for it; it may lie beyond the offset."""
+    closing = rule(AtAge(1.0), arm("close server"), name="test/close")
+    flow = Flow((closing,))
+
+    play(
+        flow,
+        (0.0, Accepted(), [Dial()]),
+        (0.0, Opened(), []),
+        (1.0, Woke(), [Flush(SERVER, Depth.KERNEL)]),
+        (1.1, RulesChanged((closing, rule(AtBytes(CLIENT, 34), RESET))), []),
+        (1.2, Passed(CLIENT, 42), []),
+        (1.2, Flushed(SERVER), [Close(SERVER)]),
+    )
 
 
 def test_an_offset_among_what_the_relay_had_taken_is_missed() -> None:

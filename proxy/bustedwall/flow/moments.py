@@ -124,8 +124,11 @@ class Moments:
         """Turn counts into offsets, once it is known how much has passed.
 
         What the relay has moved on its own it tells later, and what it has read and our kernel does not
-        take yet later still. So the direction stands still until all of that is in our kernel.
+        take yet later still. So the direction stands still until all of that is in our kernel. Where an
+        ending waits at the gate nobody counts: no offset comes any more, and what was taken is still to be told.
         """
+        if direction.pause is Pause.ENDING:
+            return
         if self.reading and direction.pause is None and not self._legs.ended(direction.source.other):
             self._out.do(direction.wait(Pause.COUNT, Depth.KERNEL))
         elif direction.pause is not Pause.COUNT:

@@ -25,8 +25,10 @@ PROPERTY = 240
 """Seconds that a property may take; most take less than ten."""
 
 # No database of examples, so that a checkout need not be writable; no limit of hypothesis' own on a
-# machine that is busy.
-hypothesis.settings.register_profile("house", database=None, deadline=None)
+# machine that is busy. The same examples each time, so that a change is judged by what it changes;
+# `--hypothesis-profile=explore` looks for new ones.
+hypothesis.settings.register_profile("house", database=None, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", hypothesis.settings.get_profile("house"), derandomize=False)
 hypothesis.settings.load_profile("house")
 
 _waiting: list[Deferred[object]] = []

@@ -19,13 +19,17 @@ LONGEST = 300.0
 """Seconds; 8 retries of a FIN take 102 s from a timeout of 0.2 s, and a busy machine may begin with a longer one."""
 
 
-def left(ports: set[int]) -> list[str]:
-    """Return the states of the TCP sockets of these local ports that no process has and that listen to nobody."""
+def left(pairs: set[tuple[int, int]]) -> list[str]:
+    """Return the states of the TCP sockets between these local and remote ports that no process has.
+
+    Of both ports: a connection of another test that had one of them before may be in TIME_WAIT for a minute.
+    """
     found = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
             fields = line.split()
-            if int(fields[1].rpartition(":")[2], 16) in ports and fields[9] == "0":
+            here, there = (int(end.rpartition(":")[2], 16) for end in fields[1:3])
+            if (here, there) in pairs and fields[9] == "0":
                 found.append(fields[3])
     return found
 
@@ -45,12 +49,12 @@ def test_orphans_that_lose_segments_are_gone_by_themselves_and_then_the_peer_mee
     talks = [Talk(wall, name, dial(wall.addresses[name]), upstream.accept()) for name in LOSSES]
     for talk in talks:
         talk.wait("fault-armed")
-    ports = {port for _, port in wall.addresses.values()}
+    pairs = {(wall.addresses[talk.proxy][1], talk.client.getsockname()[1]) for talk in talks}
     os.kill(wall.pid, signal.SIGKILL)
     assert wall.wait() == -signal.SIGKILL
     try:
-        assert set(left(ports)) <= {"04"}, "FIN_WAIT1, which has a timer"
-        until(lambda: not left(ports), "no orphan is left", within=LONGEST)
+        assert set(left(pairs)) <= {"04"}, "FIN_WAIT1, which has a timer"
+        until(lambda: not left(pairs), "no orphan is left", within=LONGEST)
         for talk in talks:
             talk.client.settimeout(0.2)
             until(lambda talk=talk: _refused(talk), f"the peer of {talk.proxy} meets a RST")

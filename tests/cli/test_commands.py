@@ -60,6 +60,8 @@ def untimed(text: str) -> str:
             "expected an address without",
         ),
         (["a.yaml", "--source", "::1"], "go with --listen and --upstream; a CONFIG names its own"),
+        (["a.yaml", "--mss", "1460"], "go with --listen and --upstream; a CONFIG names its own"),
+        (["a.yaml", "--mss", "87"], "87 is not in the range 88<=x<=32767"),
         (["a.yaml", "--proxy-protocol-in"], "go with --listen and --upstream; a CONFIG names its own"),
         (["a.yaml", "--proxy-protocol-out", "v3"], "'v3' is not one of 'v1', 'v2'"),
         (["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--when", "open"], "there is no --fault"),

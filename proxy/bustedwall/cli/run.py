@@ -19,7 +19,7 @@ from bustedwall.kernel.abilities import find_out
 from bustedwall.policy.address import Address, Listen, contradictions, source, where_to_listen
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
-from bustedwall.policy.model import SEEDS, OnMissing, checked_name
+from bustedwall.policy.model import MSS, SEEDS, OnMissing, checked_name
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.record.form import Form
@@ -84,6 +84,9 @@ class _Scale(click.FloatRange):
 @click.option("--when", metavar="MOMENT", help="When the faults are done, as in 'bytes 1kB from server'; else at once.")
 @click.option(
     "--source", type=_Words("ADDRESS", source), help="The address of this machine from which the upstream is connected."
+)
+@click.option(
+    "--mss", type=click.IntRange(*MSS), help="The longest segment of either leg, in bytes; 1460 is Ethernet's."
 )
 @click.option("--proxy-protocol-in", "hears", is_flag=True, help="Clients send a PROXY header first, version 1 or 2.")
 @click.option(
@@ -151,6 +154,7 @@ def run(
     faults: tuple[str, ...],
     when: str | None,
     source: str | None,
+    mss: int | None,
     tells: Version | None,
     name: str,
     seed: int | None,
@@ -187,8 +191,8 @@ def run(
         raise click.UsageError("give either a CONFIG file, or --listen and --upstream")
     if when is not None and not faults:
         raise click.UsageError("--when says at which moment the --fault is done; there is no --fault")
-    if config is not None and (policies or faults or hears or tells or source):
-        typed = "--policy, --fault, --source, --proxy-protocol-in and -out"
+    if config is not None and (policies or faults or hears or tells or source or mss):
+        typed = "--policy, --fault, --source, --mss, --proxy-protocol-in and -out"
         raise click.UsageError(f"{typed} go with --listen and --upstream; a CONFIG names its own")
     missing = find_out().missing()
 
@@ -204,7 +208,7 @@ def run(
             found = load_typed(policies, faults, when, terms)
             allowed = own.over(DEFAULT_LIMITS)
             spoken = ProxyProtocol(hears, tells)
-            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed, source)
+            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed, source, mss)
             for key, what, _ in contradictions(listen, upstream, source):
                 raise click.UsageError(f"--{key}: {what}")
             setup = Config(terms.time_scale, None, (proxy,), limits=allowed)

@@ -42,6 +42,8 @@ class ProxySetup:
     limits: Limits = DEFAULT_LIMITS
     source: str | None = None
     """The address from which the upstream is connected; None: the kernel chooses."""
+    mss: int | None = None
+    """The longest segment of a connection, both legs and both ways; None: as the path allows."""
     dry_run: bool = False
     """Rules decide and are recorded, and nothing is done."""
 
@@ -122,6 +124,7 @@ def config_of(
                 proxy.proxy_protocol.settings() if proxy.proxy_protocol else SILENT,
                 own_limits,
                 proxy.source,
+                proxy.mss,
                 file.dry_run if proxy.dry_run is None else proxy.dry_run,
             )
             for proxy, found, own_limits in zip(file.proxies, own, of_proxies, strict=True)

@@ -106,7 +106,7 @@ class Dialling:
                 continue
             source = self._upstream.source
             try:
-                sock = flow.poller.reserve.open(partial(outgoing, family, source and source[1]))
+                sock = flow.poller.reserve.open(partial(outgoing, family, source and source[1], self._upstream.mss))
             except OSError as exhausted:
                 flow.note(AddressFailed(shown, errno_name(exhausted.errno)))
                 continue

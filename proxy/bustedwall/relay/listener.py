@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from bustedwall.kernel.endings import errno_name
 from bustedwall.kernel.loss import dropped, lose_arriving
-from bustedwall.kernel.sockets import Socket, take
+from bustedwall.kernel.sockets import Socket, clamp, take
 from bustedwall.policy.address import Address
 from bustedwall.relay.pipes import pipes
 from bustedwall.relay.poller import Poller
@@ -36,11 +36,12 @@ _LOOK = 0.02
 Accept = Callable[[Socket, tuple[str, int]], None]
 
 
-def listen(address: Address, *, shared: bool = False) -> socket.socket:
+def listen(address: Address, *, shared: bool = False, mss: int | None = None) -> socket.socket:
     """Return a listening socket; raises OSError if the address cannot be had.
 
     `shared`: other sockets of ours may listen there, too, those for which `share_port` was called.
-    TCP_NODELAY is inherited by what is accepted, which spares a call per connection.
+    TCP_NODELAY is inherited by what is accepted, which spares a call per connection. `mss` is set before
+    anybody can come.
     """
     family, _, _, _, where = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -50,6 +51,8 @@ def listen(address: Address, *, shared: bool = False) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+        if mss is not None:
+            clamp(sock, mss)
         if address.port:
             sock.bind(where)
         else:
@@ -94,6 +97,8 @@ class Listener:
         self._record = record
         self._lent = lent
         """Somebody else has the socket, too, and will accept from it when we do not."""
+        self._mss: int | None = None
+        """What the segments of its clients are clamped to."""
         self._door = OPEN_DOOR
         self._dropped = dropped(sock)
         """What the kernel had discarded when the door was set last."""
@@ -115,6 +120,12 @@ class Listener:
         """Let another socket of ours listen on the same port."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
 
+    def clamp(self, mss: int | None) -> None:
+        """Let the segments of those who come from now on be no longer than this; None: as the path allows."""
+        if mss != self._mss:
+            clamp(self.sock, mss)
+            self._mss = mss
+
     def close(self) -> None:
         """Accept nobody any more; clients in the backlog get a RST."""
         self._stop_counting()
@@ -122,6 +133,7 @@ class Listener:
             self._poller.shut_door(self.sock.fileno())
         if self._lent:
             self._leave(self._door.mode)  # who has lent it gets it back as it was
+            self.clamp(None)
         self.sock.close()
 
     def set_door(self, door: Door) -> None:
@@ -145,6 +157,8 @@ class Listener:
         if mode is DoorMode.IGNORE:
             lose_arriving(self.sock, lost=False)
         elif mode in (DoorMode.REFUSE, DoorMode.FULL):
+            if self._mss is not None:
+                clamp(self.sock, self._mss)  # the shutdown of `refuse` has forgotten it
             self.sock.listen(_BACKLOG)
         self._door = OPEN_DOOR
 

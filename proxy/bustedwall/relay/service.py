@@ -102,7 +102,7 @@ class Proxy(Service):
         self.held = plane.held
         self.doors = plane.doors
         self._names = plane.names
-        self.upstream = Upstream(plane.names, plane.alarm, setup.upstream, setup.source)
+        self.upstream = Upstream(plane.names, plane.alarm, setup.upstream, setup.source, setup.mss)
         self.verbose = verbose
         """Record also what every flow does: accepted, opened, finished, closed."""
         self.setup = setup
@@ -178,10 +178,12 @@ class Proxy(Service):
         for notice in setup.notices:
             if notice not in before.notices:
                 self.record(None, notice)
-        self.upstream = Upstream(self._names, self.alarm, setup.upstream, setup.source)
+        self.upstream = Upstream(self._names, self.alarm, setup.upstream, setup.source, setup.mss)
         self.table.limit(setup.limits)
         self.table.make_dry(dry=setup.dry_run)
         self._seats.resize(setup.limits.flows)
+        if self._listener is not None:
+            self._listener.clamp(setup.mss)
         if door is not None:
             self._shut_door()
             self._listen(door)
@@ -259,11 +261,12 @@ class Proxy(Service):
 
     def _opened(self) -> socket.socket:
         assert isinstance(self.setup.listen, Address), "a socket that is passed on is opened by who has it"
-        return listen(self.setup.listen)
+        return listen(self.setup.listen, mss=self.setup.mss)
 
     def _listen(self, sock: socket.socket) -> None:
         lent = isinstance(self.setup.listen, Passed)
         self._listener = Listener(self.poller, sock, self._seats, self._accept, self._ruling.note, lent=lent)
+        self._listener.clamp(self.setup.mss)
         self.doors.open(self.proxy_name, sock.getsockname())
         self.record(None, ProxyListening(str(self.address), str(self.upstream.address)))
 

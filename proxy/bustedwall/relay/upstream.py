@@ -62,10 +62,14 @@ class Upstream:
     resolver that hangs has one question of this upstream, and the flows wait, but not for ever.
     """
 
-    def __init__(self, names: Names, clock: Alarm, address: Address, source: str | None) -> None:
+    def __init__(
+        self, names: Names, clock: Alarm, address: Address, source: str | None, mss: int | None = None
+    ) -> None:
         self.address = address
         self.source = None if source is None else literal(source, 0)
         """Where our end of the connection is."""
+        self.mss = mss
+        """The longest segment of the connection; None: as the path allows."""
         self._names = names
         self._clock = clock
         self.alarm: float | None = None

@@ -153,7 +153,9 @@ class Wall(Service):
             where = setup.listen
             try:
                 doors[setup.name] = (
-                    self._passed.open(where.name) if isinstance(where, Passed) else _open_beside(where, leaving)
+                    self._passed.open(where.name)
+                    if isinstance(where, Passed)
+                    else _open_beside(where, setup.mss, leaving)
                 )
             except OSError as error:
                 for proxy in leaving:
@@ -210,12 +212,12 @@ def _refuse_sharing(setups: Sequence[ProxySetup]) -> None:
             seen.add(setup.listen)
 
 
-def _open_beside(address: Address, leaving: Sequence[Proxy]) -> socket.socket:
+def _open_beside(address: Address, mss: int | None, leaving: Sequence[Proxy]) -> socket.socket:
     try:
-        return listen(address)
+        return listen(address, mss=mss)
     except OSError as error:
         if error.errno != errno.EADDRINUSE or not leaving:
             raise
     for proxy in leaving:
         proxy.share_port(shared=True)
-    return listen(address, shared=True)
+    return listen(address, shared=True, mss=mss)

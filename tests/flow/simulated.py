@@ -13,6 +13,7 @@ from random import Random
 
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
+from bustedwall.flow.rest import Rest
 from bustedwall.terms.commands import (
     Close,
     Command,
@@ -74,6 +75,7 @@ class SimulatedRelay:
     ) -> None:
         """`orders` are told at drawn moments, in order; without an `upstream` nobody can be dialled."""
         self.flow = flow
+        self.rests = 0
         self.told = 0
         """Events so far."""
         self.facts: list[Fact] = []
@@ -220,6 +222,19 @@ class SimulatedRelay:
         due = self.flow.deadline()
         assert due is None or due >= self.now, "the deadline goes back"
         assert due is None or due > self.now or not isinstance(event, Woke), "the deadline spins"
+        if not self.flow.over and self._dice.random() < 0.5 and (resting := self.flow.rest()) is not None:
+            self._put_to_sleep(resting)
+
+    def _put_to_sleep(self, resting: Rest) -> None:
+        """Have another logic go on with what is remembered of this one, as a relay would when that is due."""
+        old, new = self.flow, Flow((), commons=self.flow._commons, number=self.flow._number)
+        new.join_late({leg: direction.passed for leg, direction in old._directions.items()}, opened=True)
+        assert new.handle(RulesChanged(resting.rules), resting.since) == []
+        assert new.deadline() == resting.due
+        assert not old.held
+        old.close()
+        self.flow = new
+        self.rests += 1
 
     def _perform(self, command: Command) -> None:  # noqa: C901 (one case per command)
         match command:

@@ -81,9 +81,8 @@ def test_limits_hold_all_the_same() -> None:
     table = FlowTable(Dice.seeded(0), Limits(idle=10.0))
     table.make_dry(dry=True)
     table.handle(RulesChanged(()), 0.0)
-    flow = table.admit("127.0.0.1", 0.0)
-    assert flow is not None
-    flow.handle(Opened(), 0.0)
+    assert table.admit("127.0.0.1", 0.0) is None
+    flow = table.join(1, 0.0, {}, opened=True, resting=table.rest(1, "127.0.0.1", 0.0, 0.0))
     flow.handle(Woke(), 10.0)
     flow.handle(Measured(CLIENT, 10.0, 1), 10.0)
     commands = flow.handle(Measured(SERVER, 10.0, 1), 10.0)

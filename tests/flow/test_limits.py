@@ -12,7 +12,7 @@ from bustedwall.policy.rules import AtApplied, AtOpen, AtSignal, Heal, Rule, Wai
 from bustedwall.terms.commands import Command, Measure, Note, Reset, Send, SetLoss
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import OPEN_DOOR
-from bustedwall.terms.events import Accepted, Arrived, Measured, Opened, Woke
+from bustedwall.terms.events import Arrived, Measured, Opened, Woke
 from bustedwall.terms.facts import Fact, FaultEnded, LimitReached, ResetSent
 from bustedwall.terms.items import Bytes
 from bustedwall.terms.leg import LEGS, Leg
@@ -131,10 +131,13 @@ def test_without_an_idle_limit_a_flow_that_no_rule_touches_needs_no_logic() -> N
 
 
 def test_an_idle_flow_is_ended_with_both_legs_and_not_before() -> None:
-    flow = admitted(Limits(idle=10.0))
-    assert flow is not None
-    flow.handle(Accepted(), 0.0)
-    flow.handle(Opened(), 1.0)
+    table = FlowTable(Dice.seeded(0), Limits(idle=10.0))
+    table.handle(RulesChanged(()), 0.0)
+    assert table.admit("127.0.0.1", 0.0) is None, "it rests"
+    resting = table.rest(1, "127.0.0.1", 0.0, 1.0)
+    assert resting is not None
+    assert resting.due == 11.0
+    flow = table.join(1, 0.0, {}, opened=True, resting=resting)
 
     play(flow, (11.0, Woke(), [Measure(CLIENT), Measure(SERVER)]), (11.0, Measured(CLIENT, 2.0, 1), []))
     play(flow, (11.0, Measured(SERVER, 12.0, 1), []))  # the client has spoken two seconds ago

@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from bustedwall.flow.flow import Flow
 from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
-from bustedwall.policy.rules import AtIdle, Heal, Rule, Wait
+from bustedwall.policy.rules import AtAge, Heal, Rule, Wait
 from bustedwall.relay.service import Proxy
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.relay.wall import CannotStartError, Wall
@@ -86,7 +86,7 @@ async def test_flows_that_have_ended_leave_no_descriptor_and_no_object(upstream:
 @pytest_twisted.ensureDeferred
 async def test_of_flows_that_rules_waited_on_hardly_any_stay_in_memory(upstream: Upstream, version: int) -> None:
     # The timers' heap forgets what is not to be woken any more when it is more than what is, and more than 64.
-    rules = (Rule("test/idle", AtIdle(350.0), (Wait(1.0), Heal())),)
+    rules = (Rule("test/age", AtAge(350.0), (Wait(1.0), Heal())),)
     with relaying(where(upstream), version=version, rules=rules) as (proxy, records):
         gc.collect()
         gc.disable()  # flows must not wait for the collector

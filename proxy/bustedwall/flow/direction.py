@@ -126,6 +126,11 @@ class Direction:
         """Tell whether an item that comes now may have to wait."""
         return bool(self.stages or self.queue) or self.pause is not None
 
+    @property
+    def untouched(self) -> bool:
+        """Tell whether bytes pass as if there were no gate, and nobody waits at it."""
+        return not (self.holds_up or self.waiters or self.load or self.closed or self.finished)
+
     def weight(self) -> int:
         """Return what is held costs, in stages and at the gate."""
         return self.queued + sum([stage.weight() for stage in self.stages])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bustedwall.faults.fault import Damage
 from bustedwall.flow.direction import Direction, Pause
 from bustedwall.flow.legs import Legs
 from bustedwall.flow.lifecycle import LegState, Move
@@ -40,6 +41,16 @@ class Endings:
         if ending.how is How.HALF_CLOSE and self._legs.states[leg] not in (LegState.OPEN, LegState.PEER_DONE):
             return True
         return self._legs.moot(leg) or self._directions[leg.other].ending is not None
+
+    def aim(self, leg: Leg, damage: Damage) -> tuple[bool, bool]:
+        """Tell whether damage is meant for a leg, and whether it comes too late for it."""
+        legs, ending = self._legs, damage.endings.get(leg)
+        if ending is not None:
+            return True, self.moot(leg, ending)
+        if leg in damage.losses:
+            # A loss of the server's leg is set once that is there.
+            return True, legs.moot(leg) and (legs.opened or leg is Leg.CLIENT)
+        return leg.other in damage.stages, leg.other in damage.stages and legs.final(leg)
 
     def begin(self, leg: Leg, ending: Ending, cause: str, now: float) -> None:
         """End a leg, at once or behind what has left the gate for it."""

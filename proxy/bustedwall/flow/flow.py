@@ -28,6 +28,7 @@ from bustedwall.flow.lifecycle import READABLE, LegState, Move
 from bustedwall.flow.moments import Moments
 from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.flow.out import Out
+from bustedwall.flow.rest import Rest, rest
 from bustedwall.flow.rulebook import Rulebook
 from bustedwall.flow.run import Run, armed
 from bustedwall.flow.script import Scripts
@@ -141,6 +142,16 @@ class Flow:
             if direction.stages or direction.queue or direction.load:
                 settle(direction, self._commons, self._out)
         return self._out.take()
+
+    def rest(self) -> Rest | None:
+        """Return what there is to remember of this logic while nothing but silence means anything to it; None: more."""
+        rules, since = self._book.untouched, self._moments.quiet_since()
+        parts: tuple[Legs | Direction, ...] = (self._legs, *self._directions.values())
+        if rules is None or since is None or self._scripts.runs or not all(part.untouched for part in parts):
+            return None
+        resting = rest(rules, since)
+        # Where a clock has to ask again at once it keeps a distance, and that would be forgotten.
+        return resting if resting is not None and resting.due == self.deadline() else None
 
     def spare(self, source: Leg) -> int:
         """Return how much more of one leg may be held, whatever its stages think."""
@@ -320,7 +331,7 @@ class Flow:
         damage = step.fault.arm(dice, self._commons.shared(rule, index))
         takes_hold = False
         for leg in LEGS:
-            means, moot = self._aim(leg, damage)
+            means, moot = self._endings.aim(leg, damage)
             takes_hold = takes_hold or (means and not moot)
             if moot:
                 self._out.note(StepMoot(rule.name, fault, leg))
@@ -347,13 +358,3 @@ class Flow:
     def wait_for(self, run: Run, moment: FlowMoment, now: float) -> bool:
         """Have a script go on at a moment."""
         return self._moments.await_run(Waiter(moment, run.rule, run), now)
-
-    def _aim(self, leg: Leg, damage: Damage) -> tuple[bool, bool]:
-        """Tell whether damage is meant for a leg, and whether it comes too late for it."""
-        legs, ending = self._legs, damage.endings.get(leg)
-        if ending is not None:
-            return True, self._endings.moot(leg, ending)
-        if leg in damage.losses:
-            # A loss of the server's leg is set once that is there.
-            return True, legs.moot(leg) and (legs.opened or leg is Leg.CLIENT)
-        return leg.other in damage.stages, leg.other in damage.stages and legs.final(leg)

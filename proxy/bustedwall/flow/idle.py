@@ -38,6 +38,11 @@ class IdleClock:
         self.due: float | None = now + moment.seconds if moment.clock is Clock.DATA else now
         """When the kernel is to be asked; None while it is being asked."""
 
+    @property
+    def quiet_since(self) -> float | None:
+        """Return the last sign of life, if no more is known; None while it asks, or where segments are counted."""
+        return None if self.due is None or self._moment.clock is not Clock.DATA else self._last
+
     def ask(self, legs: Iterable[Leg]) -> None:
         """Note that these legs are being measured."""
         self._pending = frozenset(legs)

@@ -48,6 +48,11 @@ class Legs:
         self.over = False
         """Both legs have ended and nothing is lost on them; no event means anything any more."""
 
+    @property
+    def untouched(self) -> bool:
+        """Tell whether both legs are as they were when the flow was opened."""
+        return self.opened and self.states is _ALL_OPEN and self._losses is _NONE_LOST and self.orphan is None
+
     def ended(self, leg: Leg) -> bool:
         """Tell whether a leg is no more."""
         return self.states[leg] is LegState.ENDED

@@ -190,6 +190,11 @@ class Moments:
             self.speaker = direction.source
             direction.speak()
 
+    def quiet_since(self) -> float | None:
+        """Return the last sign of life, if no more is known than that, and waited for than silence; else None."""
+        known = {None if waiter.idle is None else waiter.idle.quiet_since for waiter in self._waiting}
+        return known.pop() if len(known) == 1 else None
+
     def due(self) -> float | None:
         """Return when something is due, or None."""
         earliest = None

@@ -42,6 +42,11 @@ class Rulebook:
         self._counts = _NONE
         """By rule: how often its moment came, and how often it fired then."""
 
+    @property
+    def untouched(self) -> tuple[Rule, ...] | None:
+        """Return the rules, if no moment of any has come yet."""
+        return None if self._counts else self._rules
+
     def change(self, rules: tuple[Rule, ...], now: float) -> None:
         """Keep the rules that stay, end those that go, begin those that are new."""
         gone = [rule for rule in self._rules if rule not in rules]

@@ -14,6 +14,7 @@ from bustedwall.flow.doorway import Doorway
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.held import Held
 from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableCommand, TableEvent, TellRules
+from bustedwall.flow.rest import Rest, is_needed, rest
 from bustedwall.policy.limits import own_rules
 from bustedwall.policy.rules import ALL_FLOWS, Age, AtApplied, AtPolicyAge, AtRepeat, AtSignal, Match, Rule
 from bustedwall.terms.commands import Note
@@ -63,15 +64,23 @@ class FlowTable:
         self._own = own_rules(limits)
 
     def admit(self, address: str, now: float) -> Flow | None:
-        """Count a new flow; return its logic, or None if no rule waits for a moment of it."""
+        """Count a new flow; return its logic, or None if no rule waits for a moment of it but for silence."""
         self.admitted += 1
         rules = self.rules_of(self.admitted, address, now)
-        return self._logic(rules, self.admitted, now) if any(not rule.of_policy for rule in rules) else None
+        return self._logic(rules, self.admitted, now) if is_needed(rules) else None
 
-    def join(self, number: int, began: float, passed: dict[Leg, int], *, opened: bool) -> Flow:
-        """Return the logic of a flow that had none so far."""
+    def rest(self, number: int, address: str, began: float, now: float) -> Rest | None:
+        """Return how a flow that is open now and needs no logic rests; None if nothing will wake it."""
+        return rest(self.rules_of(number, address, began), now) if self._rules else None
+
+    def join(
+        self, number: int, began: float, passed: dict[Leg, int], *, opened: bool, resting: Rest | None = None
+    ) -> Flow:
+        """Return the logic of a flow that had none so far, or whose logic rests."""
         flow = self._logic((), number, began)
         flow.join_late(passed, opened=opened)
+        if resting is not None:
+            flow.handle(RulesChanged(resting.rules), resting.since)  # they wait, and say nothing
         return flow
 
     def rules_of(self, number: int, address: str, began: float) -> tuple[Rule, ...]:

@@ -33,8 +33,8 @@ from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import Loss, Losses, Way
 
 if TYPE_CHECKING:
+    from bustedwall.relay.consulting import Consulting
     from bustedwall.relay.leg import TcpLeg
-    from bustedwall.relay.tcpflow import TcpFlow
 
 _OURS: Losses = frozenset({Loss(Way.TO)})
 
@@ -44,7 +44,7 @@ _FOR_EVER = 1e9
 """Seconds for which nothing has arrived on a leg that is no more."""
 
 
-def perform(flow: TcpFlow, commands: Iterable[Command]) -> None:
+def perform(flow: Consulting, commands: Iterable[Command]) -> None:
     """Do what the logic asks; what comes of it is told to the logic when all is done."""
     for command in commands:
         if isinstance(command, Send):  # before the others: it is what nearly all of them are
@@ -73,7 +73,7 @@ def perform(flow: TcpFlow, commands: Iterable[Command]) -> None:
                 _end(flow, command)
 
 
-def _end(flow: TcpFlow, command: Reset | Shut | Close | Vanish) -> None:
+def _end(flow: Consulting, command: Reset | Shut | Close | Vanish) -> None:
     leg = flow.leg(command.leg)
     match command:
         case Reset():
@@ -88,7 +88,7 @@ def _end(flow: TcpFlow, command: Reset | Shut | Close | Vanish) -> None:
             end_leg(leg, How.VANISH, command.cause)
 
 
-def _set_loss(flow: TcpFlow, leg: TcpLeg, command: SetLoss) -> None:
+def _set_loss(flow: Consulting, leg: TcpLeg, command: SetLoss) -> None:
     """Set a leg's losses and watch them; a kernel that refuses is a fact, because then nothing is lost."""
     words = tuple(sorted(map(str, command.losses)))
     if leg.gone:
@@ -125,7 +125,7 @@ def _witness(leg: TcpLeg) -> Witness:
     return leg.witness
 
 
-def _send_lost(flow: TcpFlow, leg: TcpLeg, data: bytes) -> None:
+def _send_lost(flow: Consulting, leg: TcpLeg, data: bytes) -> None:
     """Send bytes whose first transmission is lost; what cannot leave at once is not lost, and told."""
     lost = False
     if not (leg.gone or leg.blocked):
@@ -147,6 +147,6 @@ def _send_lost(flow: TcpFlow, leg: TcpLeg, data: bytes) -> None:
         lose_outgoing(leg.sock, lost=False)
 
 
-def _measure(flow: TcpFlow, name: Leg) -> None:
+def _measure(flow: Consulting, name: Leg) -> None:
     leg = flow.leg(name)
     flow.tell(Measured(name, *((_FOR_EVER, 0) if leg.gone else life(leg.sock))))

@@ -11,7 +11,7 @@ from bustedwall.terms.facts import LimitReached
 from bustedwall.terms.limits import Limit
 
 if TYPE_CHECKING:
-    from bustedwall.relay.tcpflow import TcpFlow
+    from bustedwall.relay.consulting import Consulting
 
 _APART = 1.0
 """Seconds between two facts at least: at the limit it may fill and ease a hundred times a second."""
@@ -24,7 +24,7 @@ class Reservoir(Held):
         super().__init__(limit)
         self._poller = poller
         self._record = record
-        self._pressed: dict[TcpFlow, None] = {}
+        self._pressed: dict[Consulting, None] = {}
         self._told = float("-inf")
 
     def filled(self) -> None:
@@ -39,11 +39,11 @@ class Reservoir(Held):
         if self._pressed:
             self._poller.later(self)
 
-    def press(self, flow: TcpFlow) -> None:
+    def press(self, flow: Consulting) -> None:
         """Have a flow looked at again when there is room."""
         self._pressed[flow] = None
 
-    def forget(self, flow: TcpFlow) -> None:
+    def forget(self, flow: Consulting) -> None:
         """Look no more at a flow that is closed."""
         self._pressed.pop(flow, None)
 

@@ -1,8 +1,8 @@
-"""A flow as two sockets: dial, relay, tell the logic, perform what it commands, close.
+"""A flow as two sockets: dial, relay, tell the logic, close.
 
 Most flows have no logic, because no rule can touch them: then a FIN is passed on here, in one line,
 and bytes never meet policy code. A RST is not that simple (bytes before it have to go out, for a
-while), so the first one gives the flow its logic late, with the history told that it has missed.
+while), so the first one gives the flow its logic late; see relay/consulting.
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING
 
 from bustedwall.flow.endings import FLUSH_LIMIT
 from bustedwall.flow.flow import Flow
-from bustedwall.flow.orders import RuleCalled, RulesChanged
 from bustedwall.kernel.endings import errno_name, reset, unsent
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
-from bustedwall.policy.rules import Rule
+from bustedwall.relay.consulting import Consulting
 from bustedwall.relay.dial import Dialling
 from bustedwall.relay.leg import UNLIMITED, TcpLeg
-from bustedwall.relay.notes import Notes
-from bustedwall.relay.perform import perform
 from bustedwall.relay.poller import IN, Poller
 from bustedwall.terms.commands import Depth
-from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Opened, Passed, Woke
+from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Flushed, Opened
 from bustedwall.terms.facts import (
     Fact,
     FlowAccepted,
@@ -42,11 +39,10 @@ FLUSH_POLL = 0.001
 """Seconds between two looks at an unsent queue; the kernel announces when it has room, not when it is empty."""
 
 
-class TcpFlow(Notes):
+class TcpFlow(Consulting):
     """One client connection and its upstream connection."""
 
     __slots__ = (
-        "_events",
         "_grave",
         "address",
         "alarm",
@@ -57,7 +53,6 @@ class TcpFlow(Notes):
         "discarded",
         "header",
         "held",
-        "logic",
         "number",
         "opened",
         "poller",
@@ -66,7 +61,7 @@ class TcpFlow(Notes):
     )
 
     def __init__(self, proxy: Proxy, number: int, address: str, logic: Flow | None, sock: Socket) -> None:
-        super().__init__()
+        super().__init__(logic)
         self.proxy = proxy
         self.poller: Poller = proxy.poller
         self.held = proxy.held
@@ -75,7 +70,6 @@ class TcpFlow(Notes):
         """The client's, without its port."""
         self.header = b""
         """What the upstream is told first; no byte of the client's."""
-        self.logic = logic
         self.client = TcpLeg(self, Leg.CLIENT, sock)
         self.server: TcpLeg | None = None
         self.dialling: Dialling | None = None
@@ -84,7 +78,6 @@ class TcpFlow(Notes):
         self.alarm: float | None = None
         self._grave: float | None = None
         """When a leg that is gone is buried, whether or not all that it had sent was taken."""
-        self._events: list[Event | RulesChanged | RuleCalled | None] = []
         self.began = self.poller.clock()
 
     # ---- beginning
@@ -107,7 +100,7 @@ class TcpFlow(Notes):
     def dial_failed(self) -> None:
         """Give the client what it would have got from the upstream: a RST."""
         self.dialling = None
-        self._get_logic()
+        self.get_logic()
         self.tell(DialFailed())
 
     def open(self, sock: Socket, address: str, *, watched: bool) -> None:
@@ -125,6 +118,7 @@ class TcpFlow(Notes):
             self.poller.watch(server.fd, server)
         if self.logic is None:
             client.credit = server.credit = UNLIMITED
+            self.begin_rest()
             client.resume()
         else:
             self.tell(Opened())
@@ -142,7 +136,7 @@ class TcpFlow(Notes):
                 leg.peer.shut = True  # the last of the two: closing the socket sends the FIN
             else:
                 leg.peer.finish()
-            self._close_if_done()
+            self.close_if_done()
 
     def lose(self, leg: TcpLeg, error: int | None) -> None:
         """Note that a leg's connection is dead; what it had sent before is still taken, for a while."""
@@ -161,11 +155,11 @@ class TcpFlow(Notes):
             self._grave = self.poller.clock() + FLUSH_LIMIT
             leg.ready |= IN
             leg.resume()
-            self._set_alarm()
+            self.set_alarm()
 
     def bury(self, leg: TcpLeg) -> None:
         """Close a leg that is gone and put its RST behind its bytes."""
-        self._get_logic()
+        self.get_logic()
         leg.close(Socket.close)
         self.tell(Arrived(leg.name, RST))
 
@@ -178,7 +172,7 @@ class TcpFlow(Notes):
             self.try_flush(leg)
         elif self.logic is not None and source.moved > source.told:
             self.tell(None)
-        self._close_if_done()
+        self.close_if_done()
         if not leg.dead:
             source.read_on()
 
@@ -186,14 +180,13 @@ class TcpFlow(Notes):
         """Do what is due."""
         if self._grave is not None and self._grave <= now:
             self._grave = None
-            for leg in self._legs():
+            for leg in self.legs():
                 if leg.gone and not (leg.dead or leg.lingering):
                     leg.read_out()
-        for leg in self._legs():
+        for leg in self.legs():
             if leg.flush is Depth.WIRE:
                 self.try_flush(leg)
-        if self.logic is not None:
-            self.tell(Woke())
+        self.awake(now)
 
     def closed_unread(self, leg: TcpLeg) -> None:
         """Tell the logic that a leg is closed which waited for something unread."""
@@ -203,85 +196,14 @@ class TcpFlow(Notes):
         """Count bytes that arrived and went nowhere."""
         self.discarded += count
 
-    # ---- logic
-
-    def tell(self, event: Event | RulesChanged | RuleCalled | None) -> None:
-        """Tell the logic an event, after the bytes that moved without it, and perform what it commands.
-
-        None tells the bytes only. What happens during the performance is told afterwards.
-        """
-        self._events.append(event)
-        if self.performing:
-            return
-        self.begin()
-        try:
-            while self._events:
-                self._tell(self._events.pop(0))
-        finally:
-            self.end()
-        self._close_if_done()
-        if not self.closed:
-            self.refresh()
-            self._set_alarm()
-
-    def _tell(self, event: Event | RulesChanged | RuleCalled | None) -> None:
-        logic, now = self.logic, self.poller.clock()
-        assert logic is not None
-        for leg in self._legs():
-            moved = leg.moved - leg.told
-            if moved > 0:
-                leg.told = leg.moved
-                perform(self, logic.handle(Passed(leg.name, moved), now))
-        if event is not None:
-            perform(self, logic.handle(event, now))
-
-    def call(self, rule: Rule) -> None:
-        """Tell the logic that a moment of a policy has come, if the rule matches this flow."""
-        if self.proxy.table.touches(rule, self.number, self.address, self.began):
-            self.change_rules()
-            self.tell(RuleCalled(rule))
-
-    def change_rules(self) -> None:
-        """Tell the logic the rules of this flow, which may be others than before."""
-        rules = self.proxy.table.rules_of(self.number, self.address, self.began)
-        if rules or self.logic is not None:
-            self._get_logic()
-            self.tell(RulesChanged(rules))
-
-    def _get_logic(self) -> None:
-        """Give a flow that had none the logic of no rules, and the history that matters to it."""
-        if self.logic is None:
-            moved = {leg.name: leg.moved for leg in self._legs()}
-            self.logic = self.proxy.table.join(self.number, self.began, moved, opened=self.opened)
-            for leg in self._legs():
-                leg.told = leg.moved
-                if leg.eof:
-                    self.logic.handle(Arrived(leg.name, FIN), self.began)  # has been performed
-
-    def refresh(self) -> None:
-        """Ask the logic how each leg may be read from now on."""
-        assert self.logic is not None
-        if self.held.full:
-            self.held.press(self)  # to be asked again when it is not
-        for leg in self._legs():
-            if leg.dead or leg.eof or not self.opened:
-                continue
-            passage = self.logic.passage(leg.name)
-            leg.look = passage.look
-            if passage.credit is None:
-                leg.credit = UNLIMITED
-            else:
-                leg.credit = passage.credit if passage.look else passage.credit - leg.owed
-            if leg.ready and leg.credit:
-                leg.resume()
-
     def leg(self, name: Leg) -> TcpLeg:
         """Return a leg by name; the server's must be there."""
         leg = self.client if name is Leg.CLIENT else self.server
         assert leg is not None, "the logic acts on a server leg that does not exist yet"
         return leg
 
-    def _legs(self) -> tuple[TcpLeg, ...]:
+    def legs(self) -> tuple[TcpLeg, ...]:
+        """Return the legs that there are."""
         return (self.client,) if self.server is None else (self.client, self.server)
 
     def try_flush(self, leg: TcpLeg) -> None:
@@ -290,11 +212,12 @@ class TcpFlow(Notes):
             leg.flush = None
             self.tell(Flushed(leg.name, depth))
 
-    def _set_alarm(self) -> None:
-        when = None if self.logic is None else self.logic.deadline()
+    def set_alarm(self) -> None:
+        """Be woken when the next thing is due."""
+        when = self.due()
         if self._grave is not None and (when is None or self._grave < when):
             when = self._grave
-        for leg in self._legs():
+        for leg in self.legs():
             if leg.flush is Depth.WIRE:
                 soon = self.poller.clock() + FLUSH_POLL
                 when = soon if when is None else min(when, soon)
@@ -308,9 +231,9 @@ class TcpFlow(Notes):
         if self.dialling is not None:
             self.dialling.cancel()
             self.dialling = None
-        for leg in self._legs():
+        for leg in self.legs():
             leg.close(reset)
-        self._close_if_done()
+        self.close_if_done()
 
     def on_failure(self) -> None:
         """End the flow after a bug of ours."""
@@ -323,14 +246,14 @@ class TcpFlow(Notes):
         self.dialling.cancel()
         self.dialling = None
         self.client.close(Socket.close)
-        self._close_if_done()
+        self.close_if_done()
 
-    def _close_if_done(self) -> None:
+    def close_if_done(self) -> None:
         """Close both sockets once nothing more can happen on either, and let go of everything."""
         client = self.client
         if self.closed or self.dialling is not None or not (client.dead or client.eof):
             return  # the usual answer, after every chunk that is looked at
-        legs = self._legs()
+        legs = self.legs()
         if not all(leg.dead or (leg.done and (self.logic is None or self.logic.over)) for leg in legs):
             return
         self.closed = True

@@ -123,7 +123,8 @@ def told(form: Form, *recorded: Fact, daily: bool = False, said: bool = False) -
         log = Log(fd, form, daily=daily)
         log.begin()
         for fact in recorded:
-            log.take(entry(fact))
+            if log.wants(type(fact)):
+                log.take(entry(fact))
         if said:
             Logger(observer=log).warn("a {what} thing", what="bad")
             try:
@@ -197,7 +198,7 @@ def test_quiet_is_about_facts_and_not_about_failures() -> None:
     with read_end() as (fd, lines):
         log = Log(fd, Form.TEXT, facts=False)
         log.begin()
-        log.take(entry(RuleFired("a/b", 1, 0, 1)))
+        Stream([log]).record("orders", 1, RuleFired("a/b", 1, 0, 1))
         Logger(observer=log).warn("a bad thing")
         log.close()
     assert [line.partition(" - ")[2] for line in lines] == ["warn: a bad thing"]
@@ -216,16 +217,23 @@ def test_a_closed_terminal_is_no_concern_of_the_data_plane() -> None:
     assert log.dropped == 3
 
 
-def test_every_reader_gets_the_same_entry() -> None:
+def test_every_reader_gets_the_same_entry_of_what_it_wants() -> None:
     class Keep:
         def __init__(self) -> None:
             self.entries: list[Entry] = []
+
+        def wants(self, kind: type[Fact]) -> bool:
+            return kind is RuleFired
 
         def take(self, entry: Entry) -> None:
             self.entries.append(entry)
 
     one, other = Keep(), Keep()
-    Stream([one, other]).record("orders", 1, RuleFired("a/b", 1, 0, 1))
+    stream = Stream([one, other])
+    stream.record("orders", 1, RuleFired("a/b", 1, 0, 1))
+    stream.record("orders", 1, FlowAccepted("127.0.0.1:9"))
 
+    assert stream.counts == {"rule-fired": 1, "flow-accepted": 1}
+    assert len(one.entries) == 1, "what it wants"
     assert one.entries == other.entries
     assert one.entries[0].at.tzinfo is UTC

@@ -37,6 +37,10 @@ class Journal:
         """Facts that are not in the file and will never be."""
         return self._writer.dropped
 
+    def wants(self, kind: type[Fact]) -> bool:
+        """Want all."""
+        return True
+
     def take(self, entry: Entry) -> None:
         """Have one line written soon."""
         self._writer.put(line(entry))

@@ -27,7 +27,7 @@ from bustedwall.terms.facts import (
 )
 from bustedwall.terms.trouble import Trouble
 
-DAILY: tuple[type[Fact], ...] = (ProxyListening, FlowAccepted, FlowOpened, PeerFinished, FlowClosed)
+DAILY: frozenset[type[Fact]] = frozenset({ProxyListening, FlowAccepted, FlowOpened, PeerFinished, FlowClosed})
 """What happens to every proxy and every flow; of flows a proxy records it only if it is asked to."""
 
 _ROOM = 1 << 20
@@ -54,11 +54,15 @@ class Log:
         """Lines that were not written, because nobody took them."""
         return self._writer.dropped
 
+    def wants(self, kind: type[Fact]) -> bool:
+        """Want no daily life, unless that was asked for, and nothing if facts are not."""
+        return self._facts and (self._daily or kind not in DAILY)
+
     def take(self, entry: Entry) -> None:
-        """Have a fact written soon, if it is one to be told."""
+        """Have a fact written soon."""
         if self._early is not None:
             self._early.append(entry)
-        elif self._facts and (self._daily or not isinstance(entry.fact, DAILY)):
+        else:
             self._writer.put(self._written(entry))
 
     def begin(self) -> None:

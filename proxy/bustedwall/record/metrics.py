@@ -71,11 +71,12 @@ COUNTED = (
 """Counters that facts alone move."""
 
 _PLAIN: dict[type[facts.Fact], Told] = {
-    facts.FlowAccepted: ACCEPTED,
     facts.AddressFailed: ADDRESSES,
     facts.AcceptPaused: PAUSES,
     facts.ProxyHeaderRefused: HEADERS,
 }
+_DAILY = frozenset({facts.FlowAccepted, facts.PeerFinished})
+"""What every flow has, and what needs little to be counted."""
 _OF_RUN: dict[type[facts.Fact], Told] = {
     facts.Reloaded: RELOADS,
     facts.ReloadFailed: RELOADS_FAILED,
@@ -125,17 +126,31 @@ class Metrics(Collector):
 
     # ---- Reader
 
+    def wants(self, kind: type[facts.Fact]) -> bool:
+        """Want all: most of them tell how a flow ends."""
+        return True
+
     def take(self, entry: Entry) -> None:
         """Count a fact."""
         fact, proxy = entry.fact, entry.proxy
         if proxy is None:
             self._take_of_run(fact)
             return
+        kind = type(fact)
+        if kind in _DAILY:  # before the others: they are nearly all of them, and most say nothing of a flow's end
+            if kind is facts.FlowAccepted:
+                self._add(ACCEPTED, proxy)
+            elif kind is facts.PeerFinished and entry.flow is not None:
+                self._outcomes.see((proxy, entry.flow), fact)
+            return
+        self._take_rare(proxy, entry.flow, fact)
+
+    def _take_rare(self, proxy: str, flow: int | None, fact: facts.Fact) -> None:
         if (told := _PLAIN.get(type(fact))) is not None:
             self._add(told, proxy)
         match fact:
-            case facts.FlowClosed() if entry.flow is not None:
-                self._close(proxy, entry.flow, fact)
+            case facts.FlowClosed() if flow is not None:
+                self._close(proxy, flow, fact)
             case facts.RuleFired(rule) | facts.RuleSpared(rule) | facts.RuleMissed(rule) | facts.StepMoot(rule):
                 policy, _, name = rule.partition("/")
                 self._add(_OF_RULES[type(fact)], proxy, policy, name)
@@ -150,8 +165,8 @@ class Metrics(Collector):
             case facts.ProxyListening():
                 self._begin(proxy)
             case _:
-                if entry.flow is not None:
-                    self._outcomes.see((proxy, entry.flow), fact)
+                if flow is not None:
+                    self._outcomes.see((proxy, flow), fact)
 
     def _take_of_run(self, fact: facts.Fact) -> None:
         if (told := _OF_RUN.get(type(fact))) is not None:

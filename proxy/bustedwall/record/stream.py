@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bustedwall.terms.facts import Fact
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A fact, with when and where it was observed."""
+class Entry(NamedTuple):
+    """A fact, with when and where it was observed; a tuple, because one is made five times per connection."""
 
     at: datetime
     proxy: str | None
@@ -26,6 +24,9 @@ class Entry:
 class Reader(Protocol):
     """Who is told of facts."""
 
+    def wants(self, kind: type[Fact]) -> bool:
+        """Tell whether facts of a kind mean anything to this reader; the answer is always the same."""
+
     def take(self, entry: Entry) -> None:
         """Take an entry; never raises, never waits long: this is the data plane's thread."""
 
@@ -35,12 +36,19 @@ class Stream:
 
     def __init__(self, readers: Sequence[Reader]) -> None:
         self._readers = tuple(readers)
+        self._takers: dict[type[Fact], tuple[Callable[[Entry], None], ...]] = {}
+        """By kind, who wants it."""
         self.counts: Counter[str] = Counter()
         """How often each fact was recorded, by its name."""
 
     def record(self, proxy: str | None, flow: int | None, fact: Fact) -> None:
-        """Hand a fact to every reader."""
+        """Hand a fact to every reader that wants it."""
+        kind = type(fact)
         self.counts[fact.name] += 1
-        entry = Entry(datetime.now(UTC), proxy, flow, fact)
-        for reader in self._readers:
-            reader.take(entry)
+        takers = self._takers.get(kind)
+        if takers is None:
+            takers = self._takers[kind] = tuple(reader.take for reader in self._readers if reader.wants(kind))
+        if takers:
+            entry = Entry(datetime.now(UTC), proxy, flow, fact)
+            for take in takers:
+                take(entry)

@@ -26,7 +26,7 @@ from relays import HERE, Relays, haproxy_program
 from report import as_data, judge, print_values, print_verdicts
 from rounds import Plan, Runner
 
-GROUPS = ("bulk", "free", "seen", "ping", "connect", "idle", "latency", "rate")
+GROUPS = ("bulk", "free", "seen", "ping", "connect", "recorded", "idle", "latency", "rate")
 FULL = Plan(rounds=7, warmup=0.25, seconds=0.75)
 QUICK = Plan(rounds=2, warmup=0.15, seconds=0.35)
 FLOWS = 10_000

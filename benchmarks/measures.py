@@ -13,6 +13,9 @@ from relays import (
     HAPROXY_1M,
     NARROW,
     NARROW_MB,
+    PATIENCE,
+    PATIENT,
+    RECORDED,
     SEEN,
     SHARED,
     SHARED_MB,
@@ -91,7 +94,7 @@ WINDOWS = 40
 
 def measures(flows: int, samples: int) -> list[Measure]:
     """Return all measures."""
-    return [*_bulk(), *_short(), _idle(flows), *_latency(samples), *_rates()]
+    return [*_bulk(), *_short(), *_recorded(), *_idle(flows), *_latency(samples), *_rates()]
 
 
 def _bulk() -> list[Measure]:
@@ -141,16 +144,34 @@ def _short() -> list[Measure]:
     ]
 
 
-def _idle(flows: int) -> Measure:
-    return Measure(
-        "idle",
-        f"memory of an idle flow, {flows} flows",
-        ("idle", "--connections", flows),
-        (HAPROXY, BUSTEDWALL),
-        (Target(BUSTEDWALL, MEMORY, 3, at_most=True),),
-        MEMORY,
-        fresh=True,
-    )
+def _recorded() -> Iterator[Measure]:
+    """Yield what a journal and metrics cost, beside the same without."""
+    for title, command, connections, metric, cost in (
+        ("bulk, 1 stream down", "bulk", 1, RATE, CPU_PER_GB),
+        ("ping-pong, 1 connection", "pingpong", 1, MEDIAN, CPU_PER_REQUEST),
+        ("ping-pong, 32 connections", "pingpong", 32, REQUESTS, CPU_PER_REQUEST),
+        ("connections, one by one", "connect", 1, REQUESTS, CPU_PER_REQUEST),
+        ("connections, 32 at once", "connect", 32, REQUESTS, CPU_PER_REQUEST),
+    ):
+        slower = metric is MEDIAN
+        target = Target(RECORDED, metric, 1.05 if slower else 0.95, at_most=slower, against=BUSTEDWALL)
+        options = ("--connections", connections)
+        yield Measure(
+            "recorded", f"recorded, {title}", (command, *options), (BUSTEDWALL, RECORDED), (target,), metric, cost
+        )
+
+
+def _idle(flows: int) -> Iterator[Measure]:
+    for title, relay, bound in (("", BUSTEDWALL, 3), (f" that is to be idle for {PATIENCE}", PATIENT, 2)):
+        yield Measure(
+            "idle",
+            f"memory of an idle flow{title}, {flows} flows",
+            ("idle", "--connections", flows),
+            (HAPROXY, relay),
+            (Target(relay, MEMORY, bound, at_most=True),),
+            MEMORY,
+            fresh=True,
+        )
 
 
 def _latency(samples: int) -> Iterator[Measure]:

@@ -28,10 +28,14 @@ SEEN = "bustedwall, seen"
 SLOW = "bustedwall, slow"
 NARROW = "bustedwall, narrow"
 SHARED = "bustedwall, shared"
+PATIENT = "bustedwall, patient"
+RECORDED = "recorded"
 
 DELAY_MS = 100
 NARROW_MB = 1
 SHARED_MB = 10
+PATIENCE = "350s"
+"""Of silence, after which a rule resets; the time of an AWS network load balancer."""
 NEEDLE = "HTTP/1.1 503 Service Unavailable"
 """What a rule waits for that has to see all bytes: letters that the load contains, in an order that it does not."""
 
@@ -86,10 +90,12 @@ class Relays:
                 "tune.pipesize 1048576",
                 "option splice-request\n    option splice-response",
             ),
-            BUSTEDWALL: lambda: self._bustedwall(
-                "plain", ["-m", "bustedwall", "run", "--listen", "127.0.0.1:0", "--upstream", self._upstream()]
-            ),
+            BUSTEDWALL: lambda: self._bustedwall("plain", self._plain()),
             SEEN: lambda: self._configured("seen", [_looks_for(NEEDLE, leg) for leg in ("client", "server")]),
+            RECORDED: lambda: self._bustedwall("recorded", [*self._plain(), *self._recorded()]),
+            PATIENT: lambda: self._configured(
+                "patient", [{"name": "idle", "when": {"idle": PATIENCE}, "do": [{"reset": "both"}]}]
+            ),
             SLOW: lambda: self._configured("slow", [_from_the_start({"latency": f"{DELAY_MS}ms from server"})]),
             NARROW: lambda: self._configured(
                 "narrow", [_from_the_start({"bandwidth": f"{NARROW_MB}MB/s from server"})]
@@ -115,6 +121,13 @@ class Relays:
     def _upstream(self) -> str:
         """Return an address of the backend that is new, so that no relay inherits another's ports in TIME_WAIT."""
         return f"127.0.0.{next(self._own_address)}:{self._backend}"
+
+    def _plain(self) -> list[str | Path]:
+        return ["-m", "bustedwall", "run", "--listen", "127.0.0.1:0", "--upstream", self._upstream()]
+
+    def _recorded(self) -> list[str | Path]:
+        """Return what has all facts written and counted, and told to whoever asks."""
+        return ["--journal", self._processes.folder / "journal.jsonl", "--metrics", "127.0.0.1:0"]
 
     def _haproxy(self, name: str, settings: str, options: str) -> tuple[int, int]:
         program = haproxy_program()

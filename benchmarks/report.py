@@ -6,11 +6,11 @@ import statistics
 from dataclasses import dataclass
 
 from measures import BEST_RELAY, Measure, Metric, Target
-from relays import BUSTEDWALL, DIRECT, HAPROXY, HAPROXY_1M, SEEN, SLOW
+from relays import BUSTEDWALL, DIRECT, HAPROXY, HAPROXY_1M, PATIENT, RECORDED, SEEN, SLOW
 from rounds import Results, Sample
 
-COLUMNS = (DIRECT, HAPROXY, HAPROXY_1M, BUSTEDWALL)
-SHOWN_AS = {SEEN: BUSTEDWALL, SLOW: BUSTEDWALL}
+COLUMNS = (DIRECT, HAPROXY, HAPROXY_1M, BUSTEDWALL, RECORDED)
+SHOWN_AS = {SEEN: BUSTEDWALL, SLOW: BUSTEDWALL, PATIENT: BUSTEDWALL}
 
 
 @dataclass(frozen=True, slots=True)

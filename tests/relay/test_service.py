@@ -110,7 +110,8 @@ def test_a_ready_file_that_cannot_be_written_ends_the_process_with_3(tmp_path: P
 
 
 def test_a_proxy_on_a_port_of_a_process_just_ended_can_start(tmp_path: Path, upstream: Upstream) -> None:
-    wall = Wall(tmp_path, [Door("only", upstream.address)], "--quiet")
+    # Not 127.0.0.1, where the client of another test may take the port meanwhile.
+    wall = Wall(tmp_path, [Door("only", upstream.address, listen="127.77.0.2:0")], "--quiet")
     address = wall.addresses["only"]
     client = dial(address)
     server = upstream.accept()

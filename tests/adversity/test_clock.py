@@ -47,9 +47,11 @@ def test_a_resting_door_and_a_drain_end_although_the_clock_is_set_back(
     assert send(waiting, b"at last") == "ok"
     assert recv(server) == b"at last"
     assert_goes_on(open_one)
+    jumped = until(lambda: [fact for fact in wall.facts() if fact["fact"] == "clock-jumped"], "it is told")
+    assert -86401 < jumped[0]["seconds"] < -86399
 
     wall.signal(signal.SIGTERM)
     until(lambda: [fact for fact in wall.facts() if fact["fact"] == "drain-began"], "it drains")
     jump()
     assert recv(open_one.client) == "ECONNRESET"
-    assert wall.stop() == 0
+    assert wall.wait() == 0

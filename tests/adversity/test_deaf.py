@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.adversity.at_rest import assert_goes_on, assert_no_busy_loop, resident
 from tests.relay.peers import abort, fill, until
-from tests.relay.rig import Talk, policy, running
+from tests.relay.rig import Fact, Talk, policy, running
 
 FLOWS = 3
 
@@ -21,6 +21,11 @@ def quiet(talk: Talk, deaf: str) -> int:
     speaker = talk.server if deaf == "client" else talk.client
     assert isinstance(speaker, socket.socket)
     return fill(speaker)
+
+
+def blocked(talk: Talk) -> Fact | None:
+    """Return the fact that nothing is taken, if there is one."""
+    return next((fact for fact in talk.facts() if fact["fact"] == "leg-blocked"), None)
 
 
 LONG = pytest.mark.long("some seconds for each kind")
@@ -44,6 +49,9 @@ def test_who_never_reads_holds_up_nobody_else(tmp_path: Path, deaf: str, *, seen
         assert resident(wall.pid) - base < FLOWS * HELD
         assert_no_busy_loop(wall.pid)
         assert_goes_on(healthy)
+        if not seen:
+            told = [until(lambda talk=talk: blocked(talk), "it is told", within=60.0) for talk in talks]
+            assert {(fact["leg"], fact["seconds"] >= 10, fact["waiting"] > 0) for fact in told} == {(deaf, True, True)}
 
         for talk in talks:
             abort(talk.client)

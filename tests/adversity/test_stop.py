@@ -64,3 +64,6 @@ def test_silence_is_what_the_kernel_knows_and_not_what_was_slept_through(
         assert until(fired, "the silent one")[0]["flow"] == 1
         assert recv(lively.client) == "ECONNRESET", "now it is idle, too"
         assert_no_busy_loop(wall.pid)
+        if seconds > 10:
+            stalled = until(lambda: [f for f in wall.facts() if f["fact"] == "process-stalled"], "it is told")
+            assert stalled[0]["seconds"] >= seconds - 1.5, "it looks once a second"

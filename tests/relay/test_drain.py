@@ -162,6 +162,26 @@ def test_a_second_signal_ends_the_drain_now(tmp_path: Path, upstream: Upstream) 
     assert wall.errors() == ""
 
 
+def test_signals_that_come_when_all_is_over_do_not_change_the_exit_status() -> None:
+    program = """if True:
+        import sys
+        from bustedwall.cli.signals import Signals
+        signals = Signals(None)
+        signals.on_end(None, None)
+        signals.leave()
+        print("left", flush=True)
+        sys.stdin.read()
+    """
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "left\n"
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            child.send_signal(number)
+        child.communicate(timeout=HANG)
+        assert child.returncode == 0
+
+
 def test_a_third_signal_ends_a_process_whose_reactor_hangs() -> None:
     program = """if True:
         import time

@@ -129,6 +129,7 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
     if command_file is not None:
         command_file.close()
     recording.close()
+    signals.leave()
     return run.exit
 
 

@@ -44,3 +44,8 @@ class Signals:
 
         for number in _ENDS:
             signal.signal(number, end)
+
+    def leave(self) -> None:
+        """Ignore who asks once more: it has ended, and an exit status of 0 shall not become a death by signal."""
+        for number in _ENDS:
+            signal.signal(number, signal.SIG_IGN)

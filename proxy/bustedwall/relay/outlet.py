@@ -88,7 +88,12 @@ class Outlet(ABC):
             self.pending = deque()
         self.pending.append(data)
         self.flow.held.change(_cost(data))
+        self.block()
+
+    def block(self) -> None:
+        """Note that the kernel took less than it was given."""
         self.blocked = True
+        self.flow.held.blocked.add(self)  # type: ignore[arg-type]  # every outlet is a leg
 
     def write(self, data: bytes) -> None:
         """Send bytes, behind those that wait."""

@@ -12,6 +12,7 @@ from bustedwall.terms.limits import Limit
 
 if TYPE_CHECKING:
     from bustedwall.relay.consulting import Consulting
+    from bustedwall.relay.leg import TcpLeg
 
 _APART = 1.0
 """Seconds between two facts at least: at the limit it may fill and ease a hundred times a second."""
@@ -26,6 +27,8 @@ class Reservoir(Held):
         self._record = record
         self._pressed: dict[Consulting, None] = {}
         self._told = float("-inf")
+        self.blocked: set[TcpLeg] = set()
+        """Legs for which something waits, or did lately."""
 
     def filled(self) -> None:
         """Tell that the limit bites, unless that was told just before."""

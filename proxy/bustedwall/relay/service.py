@@ -28,6 +28,7 @@ from bustedwall.relay.seats import Seats
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.relay.tidying import Tidying
 from bustedwall.relay.upstream import Upstream
+from bustedwall.relay.vigil import Vigil
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
 from bustedwall.terms.facts import Fact, ProxyListening, RulesChanged
@@ -69,9 +70,11 @@ class DataPlane:
         self.names = names or Names(reactor)
         self.doors = Doors()
         self._tidying = Tidying(self.alarm)
+        self._vigil = Vigil(self.alarm, self.held.blocked, record)
 
     def close(self) -> None:
         """Leave the reactor; all proxies must have been stopped."""
+        self._vigil.close()
         self._tidying.close()
         self.alarm.close()
         self.poller.close()

@@ -106,7 +106,8 @@ class SpliceRun(Run):
         leg.moved += self.moved
         if self.stop is Stop.BLOCKED:
             leg.owed = leg.peer.piped = self.left
-            leg.peer.pipe, leg.peer.blocked = self.pipe, True
+            leg.peer.pipe = self.pipe
+            leg.peer.block()
         elif self.left:
             pipes.destroy(self.pipe)
             leg.flow.discarded += self.left

@@ -16,6 +16,7 @@ from bustedwall.terms.facts.flow import (
     FlowClosed,
     FlowFailed,
     FlowOpened,
+    LegBlocked,
     PeerFinished,
     PeerLost,
 )
@@ -23,10 +24,12 @@ from bustedwall.terms.facts.journal import FactsDropped, JournalTroubled
 from bustedwall.terms.facts.limit import LimitReached
 from bustedwall.terms.facts.loss import LossEvidence, LossSet, WriteLost
 from bustedwall.terms.facts.process import (
+    ClockJumped,
     CommandRefused,
     DrainBegan,
     DrainEnded,
     Panic,
+    ProcessStalled,
     Reloaded,
     ReloadFailed,
     RulesChanged,
@@ -59,6 +62,8 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "SignalFired",
     "CommandRefused",
     "StateTold",
+    "ProcessStalled",
+    "ClockJumped",
     "JournalTroubled",
     "FactsDropped",
     "ProxyListening",
@@ -72,6 +77,7 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "FlowOpened",
     "PeerFinished",
     "PeerLost",
+    "LegBlocked",
     "FlowClosed",
     "FlowFailed",
     "ShareDrawn",

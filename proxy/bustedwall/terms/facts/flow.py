@@ -71,6 +71,22 @@ class PeerLost(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class LegBlocked(Fact):
+    """For ten seconds the kernel has taken nothing of what waits for a leg: its peer does not read, or hears nothing.
+
+    It is told once each time that this is so; the other leg is not read meanwhile.
+    """
+
+    name = "leg-blocked"
+    leg: Leg
+    """Whose connection it is."""
+    seconds: float
+    """Seconds for which nothing was taken."""
+    waiting: int
+    """Bytes that wait for it here; what its kernel has taken and could not send comes on top."""
+
+
+@dataclass(frozen=True, slots=True)
 class FlowClosed(Fact):
     """Both legs are gone."""
 

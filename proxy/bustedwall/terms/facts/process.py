@@ -108,6 +108,24 @@ class CommandRefused(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessStalled(Fact):
+    """Nothing was done for longer than five seconds: the process was stopped, or had no processor. It goes on now."""
+
+    name = "process-stalled"
+    seconds: float
+    """How many seconds later than it should have been something was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJumped(Fact):
+    """The wall clock was set, or the machine slept: the times of facts jump here, and nothing else does."""
+
+    name = "clock-jumped"
+    seconds: float
+    """Seconds by which it went forth, or back where that is negative; what is less than one is not told."""
+
+
+@dataclass(frozen=True, slots=True)
 class StateTold(Fact):
     """The state of all proxies and flows was asked for, and is written."""
 

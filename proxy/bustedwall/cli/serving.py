@@ -124,13 +124,17 @@ def serve(config: Config, load: Callable[[], Config], options: Options) -> Exit:
         _cannot_start(_about_file(error) if isinstance(error, OSError) else str(error))
     reactor.addSystemEventTrigger("before", "shutdown", wall.stopService)
     reactor.callWhenRunning(run.announce)
-    gc.freeze()  # what is loaded by now stays; the collector need not look at it again
-    reactor.run(installSignalHandlers=False)  # type: ignore[call-arg]  # all reactors take it, their interface does not
+    _turn(data_plane)
     if command_file is not None:
         command_file.close()
     recording.close()
     signals.leave()
     return run.exit
+
+
+def _turn(reactor: Reactor) -> None:
+    gc.freeze()  # what is loaded by now stays; the collector need not look at it again
+    reactor.run(installSignalHandlers=False)  # type: ignore[call-arg]  # all reactors take it, their interface does not
 
 
 class _Run:

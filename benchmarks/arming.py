@@ -43,6 +43,7 @@ LOSSES: dict[str, Losses] = {
 }
 SOME: dict[str, Losses] = {
     "data from": frozenset({Loss(Way.FROM, What.DATA)}),
+    "1% of data from": frozenset({Loss(Way.FROM, What.DATA, probability=0.01)}),
     "keepalives from": frozenset({Loss(Way.FROM, What.KEEPALIVES)}),
 }
 """Where the kernel lets us filter."""

@@ -5,19 +5,25 @@ That the kernel runs it in the same way is shown on sockets, where there is the 
 
 from __future__ import annotations
 
+import math
+import random
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bustedwall.kernel import filter as kernel_filter
-from bustedwall.kernel.filter import aim, compiled
+from bustedwall.kernel.filter import aim
+from bustedwall.kernel.program import compiled
 from bustedwall.terms.losses import Loss, Way, What
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
+MSS = 1448
+NO_DRAWS: Iterator[int] = iter(())
 EXPECTED = 5
 """The next byte's number: the ones before it wrap around."""
 
@@ -32,7 +38,7 @@ SEGMENTS = st.builds(
 
 LOSSES = st.builds(
     Loss, st.just(Way.FROM), st.sampled_from(list(What)), st.sampled_from([0, 1, 1000]), st.sampled_from([1.0, 0.25])
-)
+).filter(lambda loss: not loss.drawn_for_each)
 
 
 def segment(seq: int, options: int, flags: int, size: int) -> bytes:
@@ -42,24 +48,29 @@ def segment(seq: int, options: int, flags: int, size: int) -> bytes:
 
 ARITHMETIC: dict[int, Callable[[int, int, int], int]] = {
     0x0C: lambda a, x, _: a + x,
+    0x24: lambda a, _, k: a * k,
+    0x64: lambda a, _, k: a << k,
     0x14: lambda a, _, k: a - k,
     0x1C: lambda a, x, _: a - x,
     0x54: lambda a, _, k: a & k,
     0x74: lambda a, _, k: a >> k,
 }
-COMPARISON: dict[int, Callable[[int, int], bool]] = {
-    0x15: lambda a, k: a == k,
-    0x25: lambda a, k: a > k,
-    0x35: lambda a, k: a >= k,
-    0x45: lambda a, k: bool(a & k),
+COMPARISON: dict[int, Callable[[int, int, int], bool]] = {
+    0x15: lambda a, _, k: a == k,
+    0x25: lambda a, _, k: a > k,
+    0x2D: lambda a, x, _: a > x,
+    0x35: lambda a, _, k: a >= k,
+    0x45: lambda a, _, k: bool(a & k),
 }
 """By operation, of the accumulator, the index and the instruction's own value (linux/bpf_common.h)."""
 
 
-def run(program: bytes, data: bytes, random: int) -> int:
-    """Return how many bytes of a segment the program keeps."""
+def run(program: bytes, data: bytes, draws: Iterator[int]) -> int:
+    """Return how many bytes of a segment the program keeps, as sk_filter takes what it returns."""
+    stored = [0] * 16
     loads: dict[int, Callable[[int], int]] = {
-        0x20: lambda k: random if k == 0xFFFFF038 else int.from_bytes(data[k : k + 4], "big"),
+        0x60: lambda k: stored[k],
+        0x20: lambda k: next(draws) if k == 0xFFFFF038 else int.from_bytes(data[k : k + 4], "big"),
         0x30: lambda k: data[k],
         0x80: lambda _: len(data),
     }
@@ -69,19 +80,25 @@ def run(program: bytes, data: bytes, random: int) -> int:
         op, yes, no, k = code[at]
         at += 1
         if op in (0x06, 0x16):
-            return a if op == 0x16 else k
+            return min(a if op == 0x16 else k, len(data))
         if op in loads:
             a = loads[op](k)
         elif op in ARITHMETIC:
             a = ARITHMETIC[op](a, x, k) & 0xFFFFFFFF
         elif op in COMPARISON:
-            at += yes if COMPARISON[op](a, k) else no
+            at += yes if COMPARISON[op](a, x, k) else no
+        elif op in (0x02, 0x03):
+            stored[k] = a if op == 0x02 else x
+        elif op in (0x01, 0x61):
+            x = k if op == 0x01 else stored[k]
+        elif op == 0x87:
+            a = x
         else:
             assert op == 0x07
             x = a
 
 
-def meant(loss: Loss, seq: int, flags: int, size: int, random: int) -> bool:
+def meant(loss: Loss, seq: int, flags: int, size: int, drawn: int) -> bool:
     """Tell whether a loss means a segment, by the words that describe it."""
     which = {
         What.ALL: True,
@@ -91,26 +108,26 @@ def meant(loss: Loss, seq: int, flags: int, size: int, random: int) -> bool:
         What.RST: bool(flags & RST),
         What.KEEPALIVES: size <= 1 and seq == EXPECTED - 1 and not flags & (SYN | FIN | RST),
     }[loss.what]
-    return which and (not loss.larger_than or size > loss.larger_than) and random < loss.probability * 2**32
+    return which and (not loss.larger_than or size > loss.larger_than) and drawn < loss.probability * 2**32
 
 
 @given(st.sets(LOSSES, max_size=4), SEGMENTS, st.sampled_from([0, 0x3FFFFFFF, 0x40000000, 0xFFFFFFFF]))
 def test_what_any_loss_means_is_lost_and_the_rest_is_kept_whole(
-    losses: set[Loss], segment_of: tuple[int, int, int, int], random: int
+    losses: set[Loss], segment_of: tuple[int, int, int, int], drawn: int
 ) -> None:
     seq, options, flags, size = segment_of
     data = segment(seq, options, flags, size)
-    kept = run(compiled(losses, dict.fromkeys(losses, EXPECTED - 1)), data, random)
-    assert (kept == 0) is any(meant(loss, seq, flags, size, random) for loss in losses)
-    assert kept in (0, 0xFFFFFFFF)
+    kept = run(compiled(losses, dict.fromkeys(losses, EXPECTED - 1), MSS), data, repeat(drawn))
+    assert (kept == 0) is any(meant(loss, seq, flags, size, drawn) for loss in losses)
+    assert kept in (0, len(data))
 
 
 @pytest.mark.parametrize("expected", [0, 1])
 def test_the_number_before_the_first_wraps_around(expected: int) -> None:
     loss = Loss(Way.FROM, What.KEEPALIVES)
-    program = compiled([loss], {loss: (expected - 1) & 0xFFFFFFFF})
-    assert run(program, segment((expected - 1) & 0xFFFFFFFF, 3, ACK, 0), 0) == 0
-    assert run(program, segment(expected, 3, ACK, 0), 0) != 0
+    program = compiled([loss], {loss: (expected - 1) & 0xFFFFFFFF}, MSS)
+    assert run(program, segment((expected - 1) & 0xFFFFFFFF, 3, ACK, 0), NO_DRAWS) == 0
+    assert run(program, segment(expected, 3, ACK, 0), NO_DRAWS) != 0
 
 
 @given(SEGMENTS, st.sampled_from([0xFFFFFC00, 0xFFFFFFFE, 0, 4, 5, 7, 500, 2000]))
@@ -118,16 +135,97 @@ def test_beyond_a_byte_a_segment_is_cut_or_lost(segment_of: tuple[int, int, int,
     seq, options, flags, size = segment_of
     data = segment(seq, options, flags, size)
     loss = Loss(Way.FROM, What.DATA, beyond=1)
-    kept = run(compiled([loss], {loss: number}), data, 0)
+    kept = run(compiled([loss], {loss: number}, MSS), data, NO_DRAWS)
 
     before = (number - seq + 0x80000000 & 0xFFFFFFFF) - 0x80000000  # bytes of the segment in front of the limit
     behind = size - before
     if behind <= 0 or not (size or flags & FIN):
-        assert kept == 0xFFFFFFFF, "all of it is in front"
+        assert kept == len(data), "all of it is in front"
     elif flags & FIN or before <= 0:
         assert kept == 0, "it begins behind, or a FIN would follow the cut"
     else:
         assert kept == len(data) - behind
+
+
+# ---- chance: of several segments that come as one piece
+
+
+def bits(mss: int) -> int:
+    """Return how many bits it takes to number the segments of 64 KiB."""
+    return math.ceil(65536 / mss).bit_length()
+
+
+def first_lost(number: int | None, mss: int = MSS) -> Iterator[int]:
+    """Return draws after which this segment of a piece is the first that is lost: whether there is one, then the bits.
+
+    A bit is 1 where what is drawn is below its limit, and 0 is below every limit.
+    """
+    yield 0 if number is None else 0xFFFFFFFF
+    for bit in range(bits(mss)):
+        yield 0 if (number or 0) >> bit & 1 else 0xFFFFFFFF
+
+
+@given(st.sampled_from([0, 3, 10]), st.integers(1, 66000), st.integers(0, 1023), st.sampled_from([88, MSS, 65483]))
+def test_the_segments_in_front_of_the_first_lost_one_are_kept(options: int, size: int, number: int, mss: int) -> None:
+    loss = Loss(Way.FROM, What.DATA, probability=0.01)
+    piece = segment(7, options, ACK, size)
+    kept = run(compiled([loss], {}, mss), piece, first_lost(number, mss))
+    number %= 1 << bits(mss)
+    in_front = number * mss
+    assert kept == (len(piece) if in_front >= size else 0 if not number else len(piece) - size + in_front)
+    assert run(compiled([loss], {}, mss), piece, first_lost(None)) == len(piece)
+
+
+def test_a_piece_with_a_fin_is_not_cut_but_lost() -> None:
+    program = compiled([Loss(Way.FROM, What.DATA, probability=0.01)], {}, MSS)
+    piece = segment(7, 3, ACK | FIN, 5 * MSS)
+    assert run(program, piece, first_lost(4)) == 0
+    assert run(program, piece, first_lost(5)) == len(piece)
+
+
+def test_of_all_that_arrives_what_carries_nothing_is_one_segment() -> None:
+    program = compiled([Loss(Way.FROM, probability=0.25)], {}, MSS)
+    for flags in (ACK, ACK | FIN, RST):
+        empty = segment(7, 3, flags, 0)
+        assert run(program, empty, iter([0x3FFFFFFF, *first_lost(0)])) == 0
+        assert run(program, empty, iter([0x40000000, *first_lost(0)])) == len(empty)
+    piece = segment(7, 3, ACK, 3 * MSS)
+    assert run(program, piece, first_lost(2)) == len(piece) - MSS
+
+
+def test_what_is_not_larger_is_spared_whatever_is_drawn() -> None:
+    program = compiled([Loss(Way.FROM, What.DATA, larger_than=1000, probability=0.01)], {}, MSS)
+    assert run(program, segment(7, 3, ACK, 1000), first_lost(0)) == len(segment(7, 3, ACK, 1000))
+    assert run(program, segment(7, 3, ACK, 1001), first_lost(0)) == 0
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20 * MSS))
+def test_of_several_losses_that_cut_the_one_in_front_holds(one: int, other: int, limit: int) -> None:
+    losses = [
+        Loss(Way.FROM, What.DATA, probability=0.01),
+        Loss(Way.FROM, What.DATA, probability=0.02),
+        Loss(Way.FROM, What.DATA, beyond=1),
+    ]
+    piece = segment(7, 3, ACK, 21 * MSS)
+    draws = iter([*first_lost(one), *first_lost(other)])
+    kept = run(compiled(losses, {losses[2]: 7 + limit}, MSS), piece, draws)
+    assert kept == len(piece) - 21 * MSS + min(one * MSS, other * MSS, limit)
+
+
+@pytest.mark.parametrize("probability", [0.001, 0.01, 0.1, 0.5, 0.9])
+def test_each_segment_is_as_likely_lost_as_was_said(probability: float) -> None:
+    """How often the first lost one is the first, the second and so on, or none of them: (1 - p)^k p, and (1 - p)^n."""
+    count, tries, segments = [0] * 9, 3000, 8
+    program = compiled([Loss(Way.FROM, What.DATA, probability=probability)], {}, MSS)
+    piece, chance = segment(7, 3, ACK, segments * MSS), random.Random(1)
+    draws = iter(lambda: chance.getrandbits(32), -1)
+    for _ in range(tries):
+        kept = run(program, piece, draws)
+        count[max(0, kept - (len(piece) - segments * MSS)) // MSS] += 1
+    spared = 1 - probability
+    for first, seen in enumerate(count):
+        likely = spared**first * (probability if first < segments else 1)
+        assert abs(seen - tries * likely) <= 5 * (tries * likely * (1 - likely)) ** 0.5 + 1
 
 
 def test_what_arrives_while_it_is_aimed_moves_no_aim(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,9 +119,12 @@ class DropFault(LastingFault):
         faithful="exact where the next IP stack is Linux; others were not tried. A loss holds from what our kernel had "
         "ACKed when it was armed: at `{bytes: N, from: server}` a client that answers byte N at once may be heard "
         "before `drop: all from client` is set (129 of 160 tries on loopback). With `probability` the kernel draws, "
-        "not our seed; and it draws once for each segment that it sees, which on loopback and behind cards that put "
-        "segments together can be 64 KiB. With `beyond`, bytes behind the limit that arrived before it was armed are "
-        "acknowledged, and held; a segment across the limit that has a FIN is lost as a whole.",
+        "not our seed, and for each segment by itself; but of segments that come as one piece, up to 64 KiB on "
+        "loopback and behind cards that put them together, those behind a lost one are lost with it, and unless it was "
+        "the first one nothing counts them. `mss` makes the segments of loopback as short as those of a real path; "
+        "docs/loss.md has how fast a transfer is then. `larger_than` goes by the piece. With `beyond`, bytes behind "
+        "the limit that arrived before it was armed are acknowledged, and held; a segment across the limit that has a "
+        "FIN is lost as a whole.",
         source="from: IP_MINTTL or IPV6_MINHOPCOUNT 255, RFC 5082; to: a record-route option that is malformed on "
         "arrival, RFC 791 §3.1, each answered by an ICMP parameter problem, in IPv6 a segment-routing header, RFC "
         "8754; some of what arrives: a classic BPF filter on the socket, net/core/filter.c; keepalives: RFC 9293 "
@@ -140,7 +143,7 @@ class DropFault(LastingFault):
     larger_than: Annotated[Size | None, Field(gt=0)] = None
     """Only with `from`, `all` or `data`: spare segments that carry so many bytes or fewer."""
     probability: Annotated[Fraction, Field(gt=0)] = 1.0
-    """Only with `from`: how likely each of these segments is lost; the kernel draws."""
+    """Only with `from`: how likely each of these segments is lost; the kernel draws, for each by itself."""
     beyond: Annotated[Size | None, Field(ge=0)] = None
     """Only with `data` and `from`: spare the first bytes, so many from when it is armed; from `accept` on, exactly."""
 

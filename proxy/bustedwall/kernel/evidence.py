@@ -6,7 +6,7 @@ and duplicates count there, too.
 What leaves and is lost shows as bytes that had to be sent again, or as the peer's, which come again
 because our ACKs did not come: more drops than there were segments without data.
 A filter spares some of what arrives, so that segs_in goes on; then more drops than there were segments
-without data are proof.
+without data are proof. What it cuts off a piece of several segments is not counted at all.
 Neither can be faked by a path on which the loss has no effect: there segs_in goes up, or bytes that
 were first sent under the loss are acknowledged. Measured on Linux 6.18.
 """
@@ -224,7 +224,9 @@ def judge(losses: Losses, tally: Tally) -> Verdict:
         return Verdict.INEFFECTIVE
     if (from_ and tally.thrown_away) or (some and tally.filtered) or (to and tally.missed):
         return Verdict.EFFECTIVE
-    return Verdict.UNPROVEN if (to and tally.sent) or (some and tally.thrown_away) else Verdict.NO_TRAFFIC
+    cut = any(loss.drawn_for_each for loss in some) and tally.arrived_with_data  # of which the kernel counts nothing
+    unproven = cut or (to and tally.sent) or (some and tally.thrown_away)
+    return Verdict.UNPROVEN if unproven else Verdict.NO_TRAFFIC
 
 
 def _got_through(loss: Loss, tally: Tally) -> bool:

@@ -45,7 +45,9 @@ class Loss:
     larger_than: int = 0
     """Bytes: what carries so many, or fewer, is spared. Only of what arrives, and 0 spares nothing."""
     probability: float = 1.0
-    """How likely each of these segments is lost; more than 0, at most 1. Only of what arrives."""
+    """How likely each of these segments is lost; more than 0, at most 1. Only of what arrives.
+
+    What comes behind a lost one in the same piece is lost with it (`kernel.program`)."""
     beyond: int | None = None
     """Only of data that arrives: spare so many bytes, from what we have read when it takes hold."""
 
@@ -53,6 +55,11 @@ class Loss:
     def aimed(self) -> bool:
         """Tell whether it means segments by where they are in the stream."""
         return self.what is What.KEEPALIVES or self.beyond is not None
+
+    @property
+    def drawn_for_each(self) -> bool:
+        """Tell whether chance decides about data, which may come as several segments at once."""
+        return self.probability < 1 and self.what in (What.ALL, What.DATA)
 
     @property
     def whole(self) -> bool:

@@ -1,0 +1,42 @@
+"""docs/fidelity.md has a row for every fault of the registry, and for everything that `drop` can lose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.faults.written import examples, read
+
+from bustedwall.faults import registry
+from bustedwall.faults.drop import DropFault, Lost
+
+PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
+SETTINGS = ("larger_than", "probability", "beyond")
+
+
+def rows() -> list[list[str]]:
+    """Return the cells of the rows of the second table."""
+    lines = PAGE.read_text(encoding="utf-8").partition("\n## Fault by fault\n")[2].splitlines()
+    table = [line for line in lines if line.startswith("| ")][1:]
+    return [[cell.strip() for cell in line.replace(r"\|", "/").strip("|").split("|")] for line in table]
+
+
+def variant(fault: DropFault) -> str:
+    """Name what a `drop` loses, as its row is called."""
+    special = [name for name in SETTINGS if name in fault.model_fields_set]
+    way = "from" if fault.source else "to"
+    return f"`drop` with `{special[0]}`" if special else f"`drop: {fault.what.value} {way}`"
+
+
+def test_every_fault_has_its_row_and_every_loss_has_one() -> None:
+    named = [cells[0] for cells in rows()]
+    drops = [fault for fault in map(read, examples()) if isinstance(fault, DropFault)]
+    assert {fault.what for fault in drops} == set(Lost), "the page of `drop` shows each"
+    settings = set(DropFault.model_fields) - {"what", "source", "target", "span"}
+    assert settings == set(SETTINGS), "each setting of `drop` that chooses segments has a row"
+    others = {f"`{word}`" for word, kind in registry().items() if kind is not DropFault}
+    assert set(named) == others | {variant(fault) for fault in drops}
+    assert len(named) == len(set(named))
+
+
+def test_no_cell_is_empty() -> None:
+    assert all(len(cells) == 5 and all(cells) for cells in rows())

@@ -18,6 +18,7 @@ from bustedwall.policy.address import Address
 from bustedwall.policy.rules import AtBytes, AtOpen, Rule, Wait
 from bustedwall.relay import perform
 from bustedwall.relay.tidying import Tidying
+from bustedwall.relay.vigil import Vigil
 from bustedwall.terms.facts import EndingEvidence, Fact, FlowClosed, LossEvidence, LossSet, WriteLost
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import Losses
@@ -190,5 +191,5 @@ async def test_a_flow_leaves_no_timer_of_its_evidence_behind(upstream: Upstream,
         await so(lambda: records.count(LossEvidence), "the verdict comes with the end of the leg")
         assert known == [0], "it could not be known when the loss was healed"
         await so(lambda: records.count(FlowClosed), "the flow is closed")
-        heap = [s for _, _, s in proxy.alarm._heap if s.alarm is not None and not isinstance(s, Tidying)]
+        heap = [s for _, _, s in proxy.alarm._heap if s.alarm is not None and not isinstance(s, Tidying | Vigil)]
     assert not heap

@@ -132,7 +132,7 @@ def table(points: list[Point]) -> str:
     lines = ["| p | " + " | ".join(f"{way}, MB/s | sent again" for way in WAYS) + " |", "|---" * 7 + "|"]
     for percent in dict.fromkeys(point.percent for point in points):
         row = [point for point in points if point.percent == percent]
-        cells = " | ".join(f"{point.megabytes:.3g} | {point.again:.2g} %" for point in row)
+        cells = " | ".join(f"{float(f'{point.megabytes:.3g}'):g} | {point.again:.2g} %" for point in row)
         lines.append(f"| {percent:g} % | {cells} |")
     return "\n".join(lines)
 

@@ -118,6 +118,8 @@ def config(proxies: Sequence[Proxy], upstream: str, journal: str) -> dict[str, A
         "version": 1,
         "seed": 7,
         "journal": journal,
+        # A door's fault would end after the half hour of the default, and more be open than at the base.
+        "limits": {"fault": "24h"},
         "define": DEFINED,
         "proxies": [
             {"name": p.name, "listen": "127.0.0.1:0", "upstream": upstream, "policies": list(p.policies)}

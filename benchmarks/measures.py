@@ -98,7 +98,7 @@ def measures(flows: int, samples: int) -> list[Measure]:
 
 
 def _bulk() -> list[Measure]:
-    rival = Target(BUSTEDWALL, RATE, 0.85, against=HAPROXY_1M)
+    rival = Target(BUSTEDWALL, RATE, 0.95, against=HAPROXY_1M)
     seen = Target(SEEN, RATE, 1.5, against=HAPROXY)
     everyone = (DIRECT, HAPROXY, HAPROXY_1M, BUSTEDWALL)
     searched = (HAPROXY, SEEN)
@@ -125,10 +125,10 @@ def _streams(
 def _short() -> list[Measure]:
     with_direct = (DIRECT, HAPROXY, BUSTEDWALL)
     kinds = (
-        ("ping", "ping-pong, 1 connection", "pingpong", 1, MEDIAN, 1.15),
+        ("ping", "ping-pong, 1 connection", "pingpong", 1, MEDIAN, 1.05),
         ("ping", "ping-pong, 32 connections", "pingpong", 32, REQUESTS, 0.9),
-        ("connect", "connections, one by one", "connect", 1, REQUESTS, 0.65),
-        ("connect", "connections, 32 at once", "connect", 32, REQUESTS, 0.75),
+        ("connect", "connections, one by one", "connect", 1, REQUESTS, 0.8),
+        ("connect", "connections, 32 at once", "connect", 32, REQUESTS, 0.9),
     )
     return [
         Measure(

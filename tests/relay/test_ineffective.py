@@ -19,7 +19,7 @@ from bustedwall.policy.rules import AtBytes, AtOpen, Rule, Wait
 from bustedwall.relay import perform
 from bustedwall.relay.tidying import Tidying
 from bustedwall.relay.vigil import Vigil
-from bustedwall.terms.facts import EndingEvidence, Fact, FlowClosed, LossEvidence, LossSet, WriteLost
+from bustedwall.terms.facts import EndingEvidence, Fact, FlowClosed, LossEvidence, LossSet, PeerLost, WriteLost
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import Losses
 from bustedwall.terms.verdict import Verdict
@@ -117,6 +117,29 @@ async def test_a_write_that_cannot_be_lost_is_sent_and_the_refusal_is_a_fact(
         (("next_write to",), "EPERM")
     ]
     assert [(fact.size, fact.not_lost) for _, fact in records.facts if isinstance(fact, WriteLost)] == [(0, 6)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_peer_that_resets_just_when_its_write_is_lost_is_met_by_the_next_read(
+    upstream: Upstream, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = (rule(AtOpen(), arm("drop next_write to client")),)
+    with relaying(Address.parse(upstream.address), version=version, rules=rules) as (proxy, records):
+        client = await deferToThread(dial, (proxy.address.host, proxy.address.port))
+        server = await deferToThread(upstream.accept)
+
+        def reset_before_it_is_lifted(sock: socket.socket, *, lost: bool) -> None:
+            if not lost:
+                abort(client)
+            loss.lose_outgoing(sock, lost=lost)
+
+        monkeypatch.setattr(perform, "lose_outgoing", reset_before_it_is_lifted)
+        await deferToThread(send, server, b"answer")
+        assert await deferToThread(recv, server) == "ECONNRESET"
+        await so(lambda: records.count(FlowClosed), "the flow is closed")
+
+    told = [fact for _, fact in records.facts if isinstance(fact, LossSet | PeerLost)]
+    assert told == [LossSet(Leg.CLIENT, (), "ENOTCONN"), PeerLost(Leg.CLIENT, "ECONNRESET")]
 
 
 @pytest_twisted.ensureDeferred

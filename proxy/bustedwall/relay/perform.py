@@ -144,7 +144,10 @@ def _send_lost(flow: Consulting, leg: TcpLeg, data: bytes) -> None:
     flow.note(WriteLost(leg.name, len(data) - kept, kept))
     if not leg.gone and not leg.losses & _OURS:
         _witness(leg).saw(_NEXT_WRITE, begun)
-        lose_outgoing(leg.sock, lost=False)
+        try:
+            lose_outgoing(leg.sock, lost=False)
+        except OSError as refusal:  # ENOTCONN: the peer has reset the connection just now, as a read will tell
+            flow.note(LossSet(leg.name, (), errno_name(refusal.errno)))
 
 
 def _measure(flow: Consulting, name: Leg) -> None:

@@ -159,6 +159,7 @@ def test_bytes_and_fin_are_never_early_and_in_order(
     assert first >= least
 
 
+@pytest.mark.long("two seconds each")
 def test_spikes_strike_some_and_spare_others(connect: Connect, version: int, leg: str) -> None:
     # 24 draws of one half: all alike once in eight million runs.
     flows = [armed(connect, f"spikes-{leg}", version, leg) for _ in range(24)]

@@ -76,6 +76,7 @@ def limit(sock: socket.socket) -> None:
 # ---- blackhole
 
 
+@pytest.mark.long("more than a second each")
 @pytest.mark.parametrize("order", GIVEN_UP)
 def test_blackhole_the_end_times_out_by_its_own_limit(connect: Connect, version: int, leg: str, order: str) -> None:
     talk, victim, other = armed(connect, f"hole-{leg}", version, leg)
@@ -228,6 +229,7 @@ def test_a_next_write_that_finds_the_leg_blocked_is_not_lost_and_says_so(connect
     assert read_exactly(victim, 14) == b"the next write"
 
 
+@pytest.mark.long("more than a second each")
 def test_bulk_into_a_blackhole_fills_the_buffers_and_then_blocks(connect: Connect, version: int, leg: str) -> None:
     _, victim, other = armed(connect, f"hole-{leg}", version, leg)
     assert fill(victim) < 64 << 20

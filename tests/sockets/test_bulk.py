@@ -34,6 +34,8 @@ WHOLE: dict[str, dict[str, object]] = {
 }
 """What keeps every byte; LEG speaks, OTHER listens."""
 
+pytestmark = pytest.mark.long("seconds each: megabytes, and ends that nobody is told of")
+
 ENDINGS = ("reset", "close", "close_unread", "half_close", "vanish")
 
 

@@ -82,6 +82,7 @@ def test_refuse_resets_who_waits_to_be_accepted(tmp_path: Path, version: int) ->
         home.serves()
 
 
+@pytest.mark.long("two seconds each")
 def test_refuse_again_and_again_under_load_serves_or_refuses_and_nothing_else(tmp_path: Path, version: int) -> None:
     flapping = policy(tmp_path, "flapping", [{"refuse": "10ms"}], {"repeat": "25ms"})
     with house(tmp_path, version, [flapping]) as home:
@@ -164,6 +165,7 @@ def test_ignore_for_a_while_lets_in_by_the_next_syn(tmp_path: Path, version: int
             assert read_exactly(sock, 7) == b"welcome"
 
 
+@pytest.mark.long("two seconds each")
 @pytest.mark.parametrize("first", [1, 2])
 def test_ignore_the_first_syns_makes_the_handshake_late(tmp_path: Path, version: int, first: int) -> None:
     with house(tmp_path, version, [policy(tmp_path, "late", [{"ignore": {"first": first}}], "applied")]) as home:
@@ -280,6 +282,7 @@ def test_the_process_ends_cleanly_with_a_door_that_is_shut(tmp_path: Path, versi
         assert home.wall.descriptors() == before
 
 
+@pytest.mark.long("two seconds each")
 @pytest.mark.parametrize("step", ["refuse", "ignore", "backlog_full"])
 def test_the_door_of_all_addresses_does_it_to_both_versions(tmp_path: Path, version: int, step: str) -> None:
     with (

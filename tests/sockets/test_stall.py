@@ -105,6 +105,7 @@ def test_hold_has_a_bound_and_then_the_window_closes(connect: Connect, version: 
     until(lambda: info(speaker).window == 0, "the window is closed")
 
 
+@pytest.mark.long("more than a second each")
 def test_zero_window_nothing_is_lost_and_the_limit_of_the_program_ends_it(
     connect: Connect, version: int, leg: str
 ) -> None:
@@ -121,6 +122,7 @@ def test_zero_window_nothing_is_lost_and_the_limit_of_the_program_ends_it(
     assert [send(speaker, b"x"), recv(speaker)] == ["EPIPE", "EOF"]
 
 
+@pytest.mark.long("more than a second each")
 def test_when_it_ends_everything_arrives_and_the_fin_behind_it(
     connect: Connect, version: int, leg: str, how: str
 ) -> None:
@@ -141,6 +143,7 @@ def test_when_it_ends_everything_arrives_and_the_fin_behind_it(
     assert talk.wait("flow-closed")["discarded"] == 0
 
 
+@pytest.mark.long("more than a second each")
 def test_a_rst_is_held_behind_the_bytes(connect: Connect, version: int, leg: str, how: str) -> None:
     talk, speaker, listener = stalled(connect, f"{how}-{leg}-span", version, leg)
     assert send(speaker, b"last words") == "ok"

@@ -18,9 +18,10 @@ MAY_IMPORT = {
     "policy": {"terms", "faults"},
     "flow": {"terms", "faults", "policy"},
     "kernel": {"terms"},
-    "relay": {"terms", "faults", "policy", "flow", "kernel"},
+    "capture": {"terms", "kernel"},
+    "relay": {"terms", "faults", "policy", "flow", "kernel", "capture"},
     "record": {"terms"},
-    "cli": {"terms", "faults", "policy", "flow", "kernel", "relay", "record"},
+    "cli": {"terms", "faults", "policy", "flow", "kernel", "capture", "relay", "record"},
 }
 """Folder to folder; the folder itself is always allowed."""
 

@@ -15,7 +15,7 @@ from bustedwall.kernel.abilities import Abilities, Tried, find_out
 from bustedwall.kernel.descriptors import room
 from bustedwall.kernel.host import Host, look
 from bustedwall.kernel.trials import Aid
-from bustedwall.terms.needs import PRIVILEGE, Ability
+from bustedwall.terms.needs import Ability, way_to
 
 FOR: dict[Ability | Aid, str] = {
     Ability.LOSE_FROM: "drop: all from LEG; blackhole",
@@ -23,6 +23,7 @@ FOR: dict[Ability | Aid, str] = {
     Ability.LOSE_SOME: "drop: data, acks, fin, rst or keepalives from LEG; larger_than, probability, beyond",
     Ability.LOSE_SYN: "ignore, at the door",
     Ability.VANISH: "vanish",
+    Ability.CAPTURE: "pcap",
     Aid.SPLICE: "bytes in bulk go by without being copied through the program",
     Aid.LARGE_PIPES: "the same, in pieces of 1 MiB",
     Aid.TIMER: "latency to a fraction of a millisecond",
@@ -47,7 +48,7 @@ _PIPES_SPENT = (
 _PRIVILEGES = {
     "CAP_NET_BIND_SERVICE": "opens doors on ports below 1024",
     "CAP_NET_ADMIN": "is for losing some of what arrives",
-    "CAP_NET_RAW": "is not needed by this version",
+    "CAP_NET_RAW": "is for pcap",
     "CAP_SYS_ADMIN": "lifts the limit of this user's pipes, as CAP_SYS_RESOURCE does",
     "CAP_SYS_RESOURCE": "lifts the limit of this user's pipes",
 }
@@ -59,8 +60,8 @@ def way(tried: Tried) -> str | None:
         return None
     if tried.what is Aid.LARGE_PIPES:
         return _PIPES_SPENT
-    if isinstance(tried.what, Ability) and tried.what.privileged and tried.hindrance == "EPERM":
-        return f"it takes {PRIVILEGE}"
+    if isinstance(tried.what, Ability) and tried.what.privilege is not None and tried.hindrance == "EPERM":
+        return f"it takes {way_to(tried.what.privilege)}"
     return _WAYS.get(tried.hindrance, _WAY)
 
 

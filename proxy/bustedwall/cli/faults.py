@@ -13,7 +13,7 @@ from bustedwall.faults import registry
 from bustedwall.faults.fault import WAYS, Fault
 from bustedwall.policy.keys import in_yaml, keys_of
 from bustedwall.policy.words import either, suggestion
-from bustedwall.terms.needs import PRIVILEGE, Ability
+from bustedwall.terms.needs import Ability, way_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,12 @@ class About:
         ]
         instead = [f"`{example}` becomes `{other}`" for example, other in self.instead.items()]
         without = f" Without it, and with `on_missing: approximate`, {', '.join(instead)}." if instead else ""
-        guarded = [f"`{ability}`" for ability in self.needs if Ability(ability).privileged]
-        price = f"Newer kernels ask {PRIVILEGE} for {' and '.join(guarded)}" if guarded else "No privilege"
+        guarded: dict[str, list[str]] = {}
+        for ability in self.needs:
+            if capability := Ability(ability).privilege:
+                guarded.setdefault(capability, []).append(f"`{ability}`")
+        asked = [f"Newer kernels ask {way_to(each)} for {' and '.join(whose)}" for each, whose in guarded.items()]
+        price = "; ".join(asked) or "No privilege"
         return f"{'; '.join(told)}. {price}; `bustedwall doctor` tries it.{without}"
 
 

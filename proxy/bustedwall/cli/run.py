@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -17,13 +17,15 @@ from bustedwall.cli.serving import Options, serve
 from bustedwall.cli.standard import is_terminal, say
 from bustedwall.kernel.abilities import find_out
 from bustedwall.policy.address import Address, Listen, contradictions, source, where_to_listen
+from bustedwall.policy.capture import SNAPLEN, capture, objections
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import MSS, SEEDS, OnMissing, checked_name
-from bustedwall.policy.problem import PolicyError
+from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.record.form import Form
 from bustedwall.terms.limits import DEFAULT_LIMITS
+from bustedwall.terms.needs import Needs
 from bustedwall.terms.proxy_header import Version
 from bustedwall.terms.units import duration
 
@@ -88,6 +90,8 @@ class _Scale(click.FloatRange):
 @click.option(
     "--mss", type=click.IntRange(*MSS), help="The longest segment of either leg, in bytes; 1460 is Ethernet's."
 )
+@click.option("--pcap", metavar="DIR", help="Capture each flow to a pcap file in this folder; needs CAP_NET_RAW.")
+@click.option("--snaplen", type=click.IntRange(*SNAPLEN), help="Bytes that --pcap keeps of each packet; else 128.")
 @click.option("--proxy-protocol-in", "hears", is_flag=True, help="Clients send a PROXY header first, version 1 or 2.")
 @click.option(
     "--proxy-protocol-out",
@@ -155,6 +159,8 @@ def run(
     when: str | None,
     source: str | None,
     mss: int | None,
+    pcap: str | None,
+    snaplen: int | None,
     tells: Version | None,
     name: str,
     seed: int | None,
@@ -191,8 +197,8 @@ def run(
         raise click.UsageError("give either a CONFIG file, or --listen and --upstream")
     if when is not None and not faults:
         raise click.UsageError("--when says at which moment the --fault is done; there is no --fault")
-    if config is not None and (policies or faults or hears or tells or source or mss):
-        typed = "--policy, --fault, --source, --mss, --proxy-protocol-in and -out"
+    if config is not None and (policies or faults or hears or tells or source or mss or pcap or snaplen):
+        typed = "--policy, --fault, --source, --mss, --pcap, --snaplen, --proxy-protocol-in and -out"
         raise click.UsageError(f"{typed} go with --listen and --upstream; a CONFIG names its own")
     missing = find_out().missing()
 
@@ -208,9 +214,13 @@ def run(
             found = load_typed(policies, faults, when, terms)
             allowed = own.over(DEFAULT_LIMITS)
             spoken = ProxyProtocol(hears, tells)
-            proxy = ProxySetup(name, listen, upstream, found.rules, found.notices, spoken, allowed, source, mss)
-            for key, what, _ in contradictions(listen, upstream, source):
-                raise click.UsageError(f"--{key}: {what}")
+            kept = capture(pcap, snaplen)
+            proxy = ProxySetup(
+                name, listen, upstream, found.rules, found.notices, spoken, allowed, source, mss, capture=kept
+            )
+            _refuse([f"--{key}: {what}" for key, what, _ in contradictions(listen, upstream, source)])
+            if problems := _about_capture(pcap, snaplen, missing):
+                raise PolicyError(problems)
             setup = Config(terms.time_scale, None, (proxy,), limits=allowed)
         if dry_run:
             setup = replace(setup, proxies=tuple(replace(proxy, dry_run=True) for proxy in setup.proxies))
@@ -225,3 +235,17 @@ def run(
     form = (Form.TEXT if is_terminal(sys.stderr) else Form.JSON) if log == "auto" else Form(log)
     options = Options(drain, form, ready_file, state_file, command_file, metrics, verbose=verbose, quiet=quiet)
     sys.exit(serve(setup, load, options))
+
+
+def _refuse(contradictions: Sequence[str]) -> None:
+    """Raise a usage error with the first of these, if there is one."""
+    if contradictions:
+        raise click.UsageError(contradictions[0])
+
+
+def _about_capture(folder: str | None, snaplen: int | None, missing: Needs) -> list[Problem]:
+    """Return what is wrong with --pcap and --snaplen."""
+    return [
+        Problem(f"--{key}", 0, 0, 0, "", what, hint, privilege=lacks)
+        for key, what, hint, lacks in objections(folder, snaplen, missing)
+    ]

@@ -1,23 +1,35 @@
-"""Classic BPF, as a filter on a TCP socket is written in it: instructions, and blocks of them.
+"""Classic BPF, as a filter on a socket is written in it: instructions, and blocks of them.
 
-A filter sees a segment from its TCP header on. Linux: linux/bpf_common.h, net/core/filter.c.
+That of a TCP socket sees a segment from its TCP header on, that of a packet socket from its IP header on.
+Linux: linux/bpf_common.h, net/core/filter.c.
 """
 
 from __future__ import annotations
 
+import ctypes
+import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bustedwall.kernel.sockets import Socket
+
+SO_ATTACH_FILTER = 26
+
 # Class, size, mode or operation.
 LOAD_WORD = 0x20
+LOAD_HALF = 0x28
+LOAD_HALF_AT_X = 0x48
 LOAD_BYTE = 0x30
 LOAD_LENGTH = 0x80
 LOAD_STORED = 0x60
 LOAD_X = 0x01
 LOAD_X_STORED = 0x61
+LOAD_X_IP_HEADER = 0xB1
+"""How long the IPv4 header is that begins there."""
 STORE = 0x02
 STORE_X = 0x03
+ADD = 0x04
 ADD_X = 0x0C
 SUBTRACT = 0x14
 SUBTRACT_X = 0x1C
@@ -37,6 +49,9 @@ RETURN_A = 0x16
 
 RANDOM = 0xFFFFF000 + 56
 """A load from here is a random number of 32 bits (SKF_AD_OFF + SKF_AD_RANDOM, linux/filter.h)."""
+
+PROTOCOL, PACKET_TYPE, DEVICE_TYPE = (0xFFFFF000 + at for at in (0, 4, 28))
+"""Loads from here tell of the packet as a whole (SKF_AD_PROTOCOL, SKF_AD_PKTTYPE, SKF_AD_HATYPE)."""
 
 FIN, SYN, RST = 1, 2, 4
 SEQ, OFFSET, FLAGS = 4, 12, 13
@@ -82,6 +97,12 @@ def block(steps: Sequence[Step], then: bytes) -> bytes:
         else:
             code += _INSTRUCTION.pack(step.code, *((0, rest) if step.so else (rest, 0)), step.value)
     return code + then
+
+
+def attach(sock: Socket, program: bytes) -> None:
+    """Have a socket see only what a program keeps, in place of what another one kept. Raises OSError."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", count(program), ctypes.addressof(buffer)))
 
 
 def count(program: bytes) -> int:

@@ -11,17 +11,16 @@ filter is gone with its descriptor. Linux: net/core/filter.c; measured on 6.18.
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 from collections.abc import Iterable, Mapping
 
-from bustedwall.kernel.bpf import U32, count
+from bustedwall.kernel import bpf
+from bustedwall.kernel.bpf import U32
 from bustedwall.kernel.program import compiled
 from bustedwall.kernel.sockets import TCP, Socket, unread
 from bustedwall.terms.losses import Loss
 
-SO_ATTACH_FILTER = 26
 SO_DETACH_FILTER = 27
 
 _TCP_REPAIR = 19
@@ -43,9 +42,8 @@ def attach(sock: Socket, losses: Iterable[Loss], numbers: Mapping[Loss, int]) ->
     refuses, mostly EPERM. Attaching over another filter leaves no gap.
     """
     losses = tuple(losses)
-    program = compiled(losses, numbers, _longest(sock) if any(loss.drawn_for_each for loss in losses) else None)
-    buffer = ctypes.create_string_buffer(program, len(program))
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", count(program), ctypes.addressof(buffer)))
+    segment = _longest(sock) if any(loss.drawn_for_each for loss in losses) else None
+    bpf.attach(sock, compiled(losses, numbers, segment))
 
 
 def detach(sock: Socket) -> None:

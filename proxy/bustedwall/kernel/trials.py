@@ -19,6 +19,7 @@ from enum import Enum
 from bustedwall.kernel.endings import pending_error, vanish
 from bustedwall.kernel.evidence import snapshot
 from bustedwall.kernel.loss import apply_losses, dropped, lose_arriving
+from bustedwall.kernel.packets import open_packets
 from bustedwall.kernel.sockets import TCP, Socket, connected, outgoing, take, unread
 from bustedwall.kernel.timer import Timer
 from bustedwall.terms.losses import NO_LOSS, Loss, Way, What
@@ -27,6 +28,9 @@ from bustedwall.terms.needs import Ability
 Trial = Generator[None, None, None]
 
 _MEBIBYTE = 1 << 20
+
+_HEADERS = 128
+"""Bytes that are enough for all headers of a packet."""
 
 
 class NoEffectError(Exception):
@@ -196,6 +200,22 @@ def _vanish(bench: Bench) -> Trial:
         raise NoEffectError
 
 
+def _capture(bench: Bench) -> Trial:
+    door = bench.listener()
+    port = int(door.getsockname()[1])
+    packets = bench.keep(open_packets([port], _HEADERS, ring=False))
+    bench.dial(door)
+    while True:
+        try:
+            seen = packets.recv(_HEADERS)
+        except BlockingIOError:
+            yield
+        else:
+            break
+    if port.to_bytes(2, "big") not in seen:
+        raise NoEffectError
+
+
 def _splice(bench: Bench) -> Trial:
     ours, peer = yield from bench.pair()
     outlet, inlet = _pipe(bench)
@@ -235,6 +255,7 @@ TRIALS: Mapping[Ability | Aid, Callable[[Bench], Trial]] = {
     Ability.LOSE_SOME: _lose_some,
     Ability.LOSE_SYN: _lose_syn,
     Ability.VANISH: _vanish,
+    Ability.CAPTURE: _capture,
     Aid.SPLICE: _splice,
     Aid.LARGE_PIPES: _large_pipes,
     Aid.TIMER: _timer,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from bustedwall.policy import template, typed
 from bustedwall.policy.address import Address, Listen, contradictions
+from bustedwall.policy.capture import Capture, capture, objections
 from bustedwall.policy.check import check
 from bustedwall.policy.kind import Kind, expect, kind_of
 from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
@@ -46,6 +47,8 @@ class ProxySetup:
     """The longest segment of a connection, both legs and both ways; None: as the path allows."""
     dry_run: bool = False
     """Rules decide and are recorded, and nothing is done."""
+    capture: Capture | None = None
+    """Where flows are captured to; None: they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ def config_of(
     for i, proxy in enumerate(file.proxies if file is not None else ()):
         for key, what, hint in contradictions(proxy.listen, proxy.upstream, proxy.source):
             problems.append(document.problem(("proxies", i, key), what, hint))
+        for key, what, hint, privilege in objections(proxy.pcap, proxy.snaplen, missing):
+            problems.append(replace(document.problem(("proxies", i, key), what, hint), privilege=privilege))
     if file is None or problems:
         raise PolicyError(problems)
     of_config = limits.over(file.limits.over(DEFAULT_LIMITS))
@@ -126,6 +131,7 @@ def config_of(
                 proxy.source,
                 proxy.mss,
                 file.dry_run if proxy.dry_run is None else proxy.dry_run,
+                capture(proxy.pcap, proxy.snaplen),
             )
             for proxy, found, own_limits in zip(file.proxies, own, of_proxies, strict=True)
         ),

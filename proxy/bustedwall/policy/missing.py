@@ -11,7 +11,7 @@ from bustedwall.policy.problem import Problem
 from bustedwall.policy.rules import Arm, Rule, Step
 from bustedwall.policy.words import either
 from bustedwall.terms.facts import StepUnmet
-from bustedwall.terms.needs import NOTHING, PRIVILEGE, Ability, Needs
+from bustedwall.terms.needs import NOTHING, Ability, Needs, way_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ def _nearest(fault: Fault, terms: Terms) -> Fault | None:
 
 def _way_out(fault: Fault, terms: Terms) -> str:
     instead = _nearest(fault, terms)
-    privileged = any(ability.privileged for ability in _lacking(fault, terms.missing))
-    get = f"it takes {PRIVILEGE}; " if privileged else ""
+    asked = dict.fromkeys(ability.privilege for ability in _lacking(fault, terms.missing))
+    get = "".join(f"it takes {way_to(capability)}; " for capability in asked if capability is not None)
     ways = ["skip"] if instead is None else [f"approximate (which does '{instead}')", "skip"]
     return f"{get}'bustedwall doctor' says why and how to get it; or set on_missing to {either(ways)}"
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.address import PASSED, Address, Listen, Passed, source, where_to_listen
+from bustedwall.policy.capture import SNAPLEN
 from bustedwall.policy.limits import NO_LIMITS, NO_PROXY_LIMITS, WrittenLimits, WrittenProxyLimits
 from bustedwall.policy.matching import Ordinal, WrittenMatch
 from bustedwall.policy.moments import WrittenTrigger
@@ -123,6 +124,8 @@ MSS = (88, 32767)
 
 Mss = Annotated[int, Field(strict=True, ge=MSS[0], le=MSS[1])]
 
+Snaplen = Annotated[int, Field(strict=True, ge=SNAPLEN[0], le=SNAPLEN[1])]
+
 SEEDS = 1 << 32
 Seed = Annotated[int, Field(strict=True, ge=0, lt=SEEDS)]
 
@@ -219,6 +222,10 @@ class WrittenProxy(_Strict):
     is given."""
     proxy_protocol: WrittenProxyProtocol | None = None
     """Headers that tell whose connection this is: `in` from the client, `out` to the upstream."""
+    pcap: Text | None = None
+    """A folder: each flow is captured there to a pcap file of its own, both legs. It needs CAP_NET_RAW."""
+    snaplen: Snaplen | None = None
+    """Bytes that `pcap` keeps of each packet: 128, which is the headers, unless it is given; 65535 keeps all."""
     policies: list[Annotated[object, WithJsonSchema({MARK: "use"})]] = []
     """Policies of the library or of `define`, files such as `./mine.yaml`, or either with values for its parameters."""
     dry_run: Annotated[bool | None, Field(strict=True)] = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -60,12 +62,15 @@ LIMITS = Told("limits_reached", "Times that a limit bit.", ("proxy", "limit"))
 RELOADS = Told("reloads", "Times that the config was read again and took hold.", ())
 RELOADS_FAILED = Told("reloads_failed", "Times that it was wrong, and all was kept as it was.", ())
 PANICS = Told("panics", "Times that all faults were healed at once.", ())
+CAPTURED = Told("captured_packets", "Packets that are in the pcap files of flows that are no more.")
+UNCAPTURED = Told("capture_drops", "Packets that were to be captured and are in no pcap file.")
 FROM_CLIENT = Told("bytes_from_client", "Bytes from clients that our kernel accepted for the servers.")
 FROM_SERVER = Told("bytes_from_server", "Bytes from servers that our kernel accepted for the clients.")
 
 COUNTED = (
     *(ACCEPTED, CLOSED, DISCARDED, ADDRESSES, PAUSES, HEADERS),
     *(FIRED, SPARED, MISSED, MOOT, ARMED, LOSSES, ENDINGS, LIMITS),
+    *(CAPTURED, UNCAPTURED),
     *(RELOADS, RELOADS_FAILED, PANICS),
 )
 """Counters that facts alone move."""
@@ -74,7 +79,14 @@ _PLAIN: dict[type[facts.Fact], Told] = {
     facts.AddressFailed: ADDRESSES,
     facts.AcceptPaused: PAUSES,
     facts.ProxyHeaderRefused: HEADERS,
+    facts.Captured: CAPTURED,
+    facts.CaptureDropped: UNCAPTURED,
 }
+_AMOUNTS: dict[type[facts.Fact], Callable[[Any], int]] = {
+    facts.Captured: attrgetter("packets"),
+    facts.CaptureDropped: lambda dropped: dropped.by_kernel + dropped.here,
+}
+"""What they add, where it is not 1."""
 _DAILY = frozenset({facts.FlowAccepted, facts.PeerFinished})
 """What every flow has, and what needs little to be counted."""
 _OF_RUN: dict[type[facts.Fact], Told] = {
@@ -147,7 +159,7 @@ class Metrics(Collector):
 
     def _take_rare(self, proxy: str, flow: int | None, fact: facts.Fact) -> None:
         if (told := _PLAIN.get(type(fact))) is not None:
-            self._add(told, proxy)
+            self._add(told, proxy, count=amount(fact) if (amount := _AMOUNTS.get(type(fact))) else 1)
         match fact:
             case facts.FlowClosed() if flow is not None:
                 self._close(proxy, flow, fact)

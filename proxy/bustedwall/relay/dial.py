@@ -111,6 +111,8 @@ class Dialling:
                 flow.note(AddressFailed(shown, errno_name(exhausted.errno)))
                 continue
             error: int | None = sock.connect_ex(where)
+            if flow.tap is not None:
+                flow.tap.join(flow.number, sock.getsockname()[:2], where[:2])
             if error == errno.EINPROGRESS:
                 error = connected(sock)  # on loopback it is done by now
             if error is None:

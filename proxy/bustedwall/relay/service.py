@@ -10,6 +10,7 @@ from functools import partial
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
+from bustedwall.capture.tap import Tap
 from bustedwall.flow.table import FlowTable
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address, Passed
@@ -97,6 +98,7 @@ class Proxy(Service):
         verbose: bool = False,
         door: socket.socket | None = None,
         admitted: int = 0,
+        tap: Tap | None = None,
     ) -> None:
         self.setName(setup.name)
         self.proxy_name = setup.name
@@ -116,6 +118,9 @@ class Proxy(Service):
         self._door = door
         """A socket that listens already; None: `startService` opens one."""
         self._listener: Listener | None = None
+        self.tap: Tap | None = None
+        """Captures the flows that come, if they are captured."""
+        self._take_tap(tap)
         self.flows: set[TcpFlow] = set()
         self._seats = Seats(setup.limits.flows, plane.seats)
         self._reception = Reception(
@@ -152,6 +157,7 @@ class Proxy(Service):
         self._ruling.stop()
         self.shut()
         self.end_flows()
+        self._take_tap(None)
 
     def shut(self) -> None:
         """Shut the door for good; a client that comes meets a closed port. Open flows go on, with their rules."""
@@ -175,8 +181,12 @@ class Proxy(Service):
         """Tell whether this is the setup, with its rules in force."""
         return setup == self.setup and self.rules == setup.rules
 
-    def change(self, setup: ProxySetup, door: socket.socket | None) -> None:
-        """Have another setup from now on, and another door if there is one; open flows keep their connections."""
+    def change(self, setup: ProxySetup, door: socket.socket | None, tap: Tap | None = None) -> None:
+        """Have another setup from now on, and another door if there is one; open flows keep their connections.
+
+        Those that are captured are so to their end, by the tap that they have.
+        """
+        self._take_tap(tap)
         before, self.setup = self.setup, setup
         for notice in setup.notices:
             if notice not in before.notices:
@@ -242,12 +252,14 @@ class Proxy(Service):
             self._admit(sock, client)
 
     def _admit(self, sock: Socket, client: tuple[str, int], header: Header | None = None) -> None:
-        tells, via = self.setup.proxy_protocol.tells, None
+        tells, via, peer = self.setup.proxy_protocol.tells, None, client
         told = b"" if tells is None else introduction(tells, sock, client, header)
         if header is not None and header.ends is not None:
             client, via = (str(header.ends.source), header.ends.source_port), str(Address(*client))
         logic = self.table.admit(client[0], self.poller.clock())
         flow = TcpFlow(self, self.table.admitted, client[0], logic, sock)
+        if self.tap is not None and self.tap.begin(flow.number, sock.getsockname()[:2], peer):
+            flow.tap = self.tap
         flow.header = told
         self.flows.add(flow)
         if header is None:
@@ -255,6 +267,14 @@ class Proxy(Service):
         for fact in self.table.draws(flow.number):
             flow.note(fact)
         self.poller.guard(flow, partial(flow.start, client, via))
+
+    def _take_tap(self, tap: Tap | None) -> None:
+        """Have flows that come from now on be captured by this one."""
+        if self.tap is not None and self.tap is not tap:
+            self.tap.leave()
+        self.tap = tap
+        if tap is not None:
+            tap.record = self.record
 
     def _shut_door(self) -> None:
         if self._listener is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bustedwall.capture.tap import Tap
 from bustedwall.flow.endings import FLUSH_LIMIT
 from bustedwall.flow.flow import Flow
 from bustedwall.kernel.endings import errno_name, reset, unsent
@@ -58,6 +59,7 @@ class TcpFlow(Consulting):
         "poller",
         "proxy",
         "server",
+        "tap",
     )
 
     def __init__(self, proxy: Proxy, number: int, address: str, logic: Flow | None, sock: Socket) -> None:
@@ -76,6 +78,8 @@ class TcpFlow(Consulting):
         self.opened = self.closed = False
         self.discarded = 0
         self.alarm: float | None = None
+        self.tap: Tap | None = None
+        """Captures it, if it is captured."""
         self._grave: float | None = None
         """When a leg that is gone is buried, whether or not all that it had sent was taken."""
         self.began = self.poller.clock()
@@ -259,6 +263,8 @@ class TcpFlow(Consulting):
         self.closed = True
         for leg in legs:
             leg.close(Socket.close)
+        if self.tap is not None:
+            self.tap.end(self.number)
         self.proxy.alarm.set(self, None)
         self.held.forget(self)
         if self.logic is not None:

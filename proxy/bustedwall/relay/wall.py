@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
+from bustedwall.capture.tap import Tap
+from bustedwall.capture.taps import Taps
 from bustedwall.kernel.passed import PassedSockets
 from bustedwall.policy.address import Address, Passed
 from bustedwall.policy.load import ProxySetup
@@ -29,9 +31,15 @@ class CannotStartError(Exception):
         why = cause.strerror or cause
         if isinstance(cause, NoSuchSourceError):
             what = f"connect from {setup.source}: {why}; `ip address` lists the addresses that this machine has"
+        elif isinstance(cause, CannotCaptureError):
+            what = f"capture to {setup.capture and setup.capture.folder}: {why}"
         else:
             what = f"listen on {setup.listen}: {why}"
         super().__init__(f"proxy '{setup.name}' cannot {what}")
+
+
+class CannotCaptureError(OSError):
+    """Flows cannot be captured as they are to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Wall(Service):
         self._setups = tuple(setups)
         self._passed = PassedSockets({}) if passed is None else passed
         self._plane = DataPlane(reactor, limits, record=partial(record, None, None))
+        self._taps = Taps(reactor)
         self._dice = Dice.seeded(seed)
         self._record = record
         self._verbose = verbose
@@ -99,14 +108,20 @@ class Wall(Service):
         added = [setup for setup in setups if setup.name not in here]
         for setup in (*added, *changed):
             _check_source(setup)
-        doors = self._open([*added, *moved], [*removed, *(here[setup.name] for setup in moved)])
+        leaving = [*removed, *(here[setup.name] for setup in moved)]
+        doors = self._open([*added, *moved], leaving)
+        try:
+            taps = self._tap([*added, *changed], here, doors)
+        except CannotStartError:
+            _close(doors, leaving)
+            raise
         # From here on nothing is refused any more.
         for proxy in removed:
             self._see_off(proxy, drain)
         for setup in changed:
-            here[setup.name].change(setup, doors.get(setup.name))
+            here[setup.name].change(setup, doors.get(setup.name), taps.get(setup.name))
         for setup in added:
-            here[setup.name] = self._proxy(setup, doors[setup.name])
+            here[setup.name] = self._proxy(setup, doors[setup.name], taps.get(setup.name))
         self.proxies = tuple(here[name] for name in names)
         for setup in added:
             here[setup.name].startService()
@@ -142,6 +157,7 @@ class Wall(Service):
         for proxy in self._all():
             proxy.stopService()
         self._plane.close()
+        self._taps.close()
 
     def _all(self) -> tuple[Proxy, ...]:
         return (*self.proxies, *self.leaving)
@@ -158,14 +174,35 @@ class Wall(Service):
                     else _open_beside(where, setup.mss, leaving)
                 )
             except OSError as error:
-                for proxy in leaving:
-                    proxy.share_port(shared=False)
-                for door in doors.values():
-                    door.close()
+                _close(doors, leaving)
                 raise CannotStartError(setup, error) from error
         return doors
 
-    def _proxy(self, setup: ProxySetup, door: socket.socket) -> Proxy:
+    def _tap(
+        self, setups: Sequence[ProxySetup], here: Mapping[str, Proxy], doors: Mapping[str, socket.socket]
+    ) -> dict[str, Tap]:
+        """Return the tap of each that is captured, be it the one that it has, or none at all."""
+        taps: dict[str, Tap] = {}
+        for setup in setups:
+            if setup.capture is None:
+                continue
+            proxy = here.get(setup.name)
+            if proxy is not None and proxy.tap is not None and _captured_alike(proxy.setup, setup):
+                taps[setup.name] = proxy.tap
+                continue
+            port = here[setup.name].address.port if setup.name not in doors else doors[setup.name].getsockname()[1]
+            try:
+                taps[setup.name] = self._taps.open(
+                    setup.name, setup.capture.folder, setup.capture.snaplen, [port, setup.upstream.port]
+                )
+            except OSError as error:
+                for name, tap in taps.items():
+                    if name not in here or tap is not here[name].tap:
+                        tap.leave()
+                raise CannotStartError(setup, CannotCaptureError(error.errno, error.strerror)) from error
+        return taps
+
+    def _proxy(self, setup: ProxySetup, door: socket.socket, tap: Tap | None) -> Proxy:
         return Proxy(
             self._plane,
             setup,
@@ -174,6 +211,7 @@ class Wall(Service):
             verbose=self._verbose,
             door=door,
             admitted=self._admitted.get(setup.name, 0),
+            tap=tap,
         )
 
     def _see_off(self, proxy: Proxy, seconds: float) -> None:
@@ -193,6 +231,18 @@ class Wall(Service):
 
 def _names(setups: Iterable[ProxySetup]) -> tuple[str, ...]:
     return tuple(setup.name for setup in setups)
+
+
+def _close(doors: Mapping[str, socket.socket], leaving: Iterable[Proxy]) -> None:
+    """Have all be as if these doors had not been opened."""
+    for proxy in leaving:
+        proxy.share_port(shared=False)
+    for door in doors.values():
+        door.close()
+
+
+def _captured_alike(one: ProxySetup, other: ProxySetup) -> bool:
+    return (one.capture, one.listen, one.upstream.port) == (other.capture, other.listen, other.upstream.port)
 
 
 def _check_source(setup: ProxySetup) -> None:

@@ -19,17 +19,30 @@ class Ability(Enum):
     VANISH = "vanish"
     """Close a connection so that its peer hears nothing, and a bare RST when it next speaks."""
 
+    CAPTURE = "capture"
+    """See the packets of a connection as they are on the wire; the kernel asks CAP_NET_RAW for that."""
+
+    @property
+    def privilege(self) -> str | None:
+        """Return the capability that a kernel may rightly ask for it, if any."""
+        return _PRIVILEGES.get(self)
+
     @property
     def privileged(self) -> bool:
         """Tell whether a kernel may rightly ask a privilege for it."""
-        return self is Ability.LOSE_SOME
+        return self.privilege is not None
 
 
-PRIVILEGE = (
-    "CAP_NET_ADMIN: docker run --cap-add NET_ADMIN, AmbientCapabilities=CAP_NET_ADMIN in a systemd unit, or a network "
-    "namespace of one's own (unshare -Urn)"
-)
-"""How to get what is privileged."""
+_PRIVILEGES = {Ability.LOSE_SOME: "CAP_NET_ADMIN", Ability.CAPTURE: "CAP_NET_RAW"}
+
+
+def way_to(capability: str) -> str:
+    """Say how to get a capability."""
+    return (
+        f"{capability}: docker run --cap-add {capability.removeprefix('CAP_')}, AmbientCapabilities={capability} in a "
+        "systemd unit, or a network namespace of one's own (unshare -Urn)"
+    )
+
 
 Needs = frozenset[Ability]
 

@@ -6,6 +6,7 @@ The first line of its docstring says when it is recorded, and each field says wh
 which unit: docs/facts.md is made of them. `__all__` has the order of that page.
 """
 
+from bustedwall.terms.facts.capture import Captured, CaptureDropped, CaptureTroubled
 from bustedwall.terms.facts.door import AcceptPaused, DoorSet, ProxyHeaderRefused, ProxyListening
 from bustedwall.terms.facts.ending import EndingEvidence, FlushGaveUp, LegClosed, ResetSent
 from bustedwall.terms.facts.fact import Fact
@@ -96,4 +97,7 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "LossSet",
     "WriteLost",
     "LossEvidence",
+    "Captured",
+    "CaptureDropped",
+    "CaptureTroubled",
 ]

@@ -60,6 +60,8 @@ def untimed(text: str) -> str:
             "expected an address without",
         ),
         (["a.yaml", "--source", "::1"], "go with --listen and --upstream; a CONFIG names its own"),
+        (["a.yaml", "--pcap", "pcaps"], "go with --listen and --upstream; a CONFIG names its own"),
+        (["a.yaml", "--snaplen", "127"], "127 is not in the range 128<=x<=65535"),
         (["a.yaml", "--mss", "1460"], "go with --listen and --upstream; a CONFIG names its own"),
         (["a.yaml", "--mss", "87"], "87 is not in the range 88<=x<=32767"),
         (["a.yaml", "--proxy-protocol-in"], "go with --listen and --upstream; a CONFIG names its own"),

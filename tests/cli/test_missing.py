@@ -57,6 +57,29 @@ def test_a_config_is_refused_in_the_same_way_at_its_place(tmp_path: Path) -> Non
     assert "which this machine's kernel does not give us" in told.stderr
 
 
+@pytest.mark.usefixtures("lacking")
+@pytest.mark.parametrize("policy", ["fail", "approximate", "skip"])
+def test_pcap_is_refused_whatever_becomes_of_steps(tmp_path: Path, policy: str) -> None:
+    config = tmp_path / "config.yaml"
+    proxy = f"{{name: a, listen: '127.0.0.1:0', upstream: '127.0.0.1:1', pcap: {tmp_path}/pcaps}}"
+    config.write_text(f"version: 1\nproxies:\n  - {proxy}\n")
+    for words, place in (([str(config)], f"{config}:3:"), ([*ONE, "--pcap", f"{tmp_path}/pcaps"], "--pcap: error: ")):
+        told = CliRunner().invoke(run, [*words, "--on-missing", policy])
+
+        assert told.exit_code == 4, told.output
+        assert told.stderr.startswith(place)
+        assert "'pcap' needs capture, which this machine's kernel does not give us" in told.stderr
+        assert "it takes CAP_NET_RAW: docker run --cap-add NET_RAW, AmbientCapabilities=CAP_NET_RAW" in told.stderr
+    assert not (tmp_path / "pcaps").exists()
+
+
+def test_a_snaplen_without_pcap_is_a_mistake_on_the_command_line_too() -> None:
+    told = CliRunner().invoke(run, [*ONE, "--snaplen", "128"])
+
+    assert told.exit_code == 1, told.output
+    assert told.stderr.startswith("--snaplen: error: it says how much of each packet 'pcap' keeps")
+
+
 @pytest.mark.root("unshare")
 def test_where_loopback_is_down_nothing_can_be_tried_and_doctor_says_why() -> None:
     alone = ["unshare", "--net", sys.executable, "-m", "bustedwall"]

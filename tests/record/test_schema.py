@@ -25,7 +25,9 @@ from bustedwall.terms.facts import Fact
 DOCS = Path(__file__).parents[2] / "docs"
 AT = datetime(2026, 11, 25, 10, 20, 30, tzinfo=UTC)
 
-UNITS = re.compile(r"\b(bytes|seconds|segments|SYNs|flows|how many|how often|from 0 to|number|part)\b", re.IGNORECASE)
+UNITS = re.compile(
+    r"\b(bytes|seconds|segments|packets|SYNs|flows|how many|how often|from 0 to|number|part)\b", re.IGNORECASE
+)
 
 
 def test_the_committed_schema_is_the_one_that_is_made() -> None:

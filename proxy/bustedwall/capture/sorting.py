@@ -46,9 +46,9 @@ class Captured:
         self.packets = 0
         """How many were handed out to be written."""
         self.lost = 0
-        """Packets of its own that found no room, or could not be written."""
+        """Packets of its own that could not be written."""
         self.lost_before = lost_before
-        """How many the kernel had lost when it began, of whatever flow."""
+        """How many had been lost when it began, of whatever flow."""
         self.ended: float | None = None
         """When both its sockets were closed."""
 
@@ -75,7 +75,7 @@ class Line:
         self.records: list[Record] = []
         """What waits for its flow."""
         self.lost = 0
-        """Packets that found no room meanwhile."""
+        """Packets that found no room meanwhile; a loss only if it turns out to be a flow's."""
         self.seen = now
         self.device, self.data = 0, b""
         """The last packet: through which interface, and what."""
@@ -134,7 +134,6 @@ class Sorting:
             self._make_room()
         else:
             line.lost += 1
-            self.lost += 1
 
     def _keep(self, flow: Captured, kept: Record) -> None:
         flow.records.append(kept)
@@ -164,7 +163,7 @@ class Sorting:
     # ---- flows
 
     def begin(self, number: int, ends: Ends, lost: int, now: float) -> None:
-        """Have a flow from now on; `lost`: how many packets the kernel has lost so far."""
+        """Have a flow from now on; `lost`: how many packets were lost so far."""
         self.flows[number] = Captured(number, lost)
         self.join(number, ends, now)
 
@@ -181,7 +180,7 @@ class Sorting:
         self.waiting -= sum(len(each) for _, each in line.records)
         for kept in line.records:
             self._keep(flow, kept)
-        flow.lost += line.lost
+        self.lost += line.lost
         line.records, line.flow = [], flow
         flow.lines.append(line)
 

@@ -1,7 +1,8 @@
 """A tap: captures the flows of one proxy in a thread of its own, so that no flow waits for a disk.
 
 The kernel puts packets into a ring, the thread takes them out when there is a block of them; no byte of a flow
-passes here. What the proxy knows of a flow comes as a request: it began, it dialled, it is closed.
+passes here. What the proxy knows of a flow comes as a request: it began, it dialled, it is closed. Requests and
+packets are taken in the order of their times: of two flows between the same ends each has its own packets.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ LINGER = 1.0
 """Seconds after a flow's end in which its packets are kept: FINs, RSTs, answers of TIME-WAIT."""
 
 _SETTLE = 3 * RETIRE
-"""The same where the process ends: what has come by by now is handed to us in this time."""
+"""Seconds in which we are handed what has come by now."""
 
 _LOOK = 0.1
 """Seconds between two looks at what is to be written."""
@@ -50,6 +51,9 @@ _MOST_ASKED = 1 << 16
 _BEHIND = "too slow"
 
 log = Logger()
+
+Request = tuple[int, float, Callable[[float], None]]
+"""When it was made, as packets are stamped and by the clock that is never set; and what it does."""
 
 Record = Callable[[int | None, Fact], None]
 """Where facts go: the flow's number or None, the fact."""
@@ -86,7 +90,7 @@ class Tap:
         self._sorting = Sorting()
         self._files: dict[FlowCapture, CaptureFile] = {}
         self._errors: dict[FlowCapture, str] = {}
-        self._asked: deque[Callable[[float], None]] = deque()
+        self._asked: deque[Request] = deque()
         self._facts: deque[tuple[int | None, Fact]] = deque()
         self._leaving = self._hurry = self._asleep = False
         self._lost = self._unwritten = 0
@@ -97,12 +101,15 @@ class Tap:
         """When losses and troubles may be told next, and when to look at what is to be written."""
         self._ring = Ring(ports, snaplen)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._lock = threading.Lock()
+        """Held where the descriptor that wakes the thread is written or closed."""
+        self._gone = False
         self._thread = threading.Thread(target=self._run, name="bustedwall-tap", daemon=True)
         self._thread.start()
 
     def begin(self, number: int, ours: Where, client: Where) -> bool:
         """Capture a flow from its client's first packet on, which has come already; False: it is not captured."""
-        if len(self._asked) >= _MOST_ASKED or not self._thread.is_alive():
+        if len(self._asked) >= _MOST_ASKED or self._gone:
             self._note(number, Captured(None, 0, 0, 0, _BEHIND))
             return False
         self._ask(lambda now: self._sorting.begin(number, ends(ours, client), self._lost_so_far(), now))
@@ -136,13 +143,14 @@ class Tap:
         return not self._thread.is_alive()
 
     def _ask(self, request: Callable[[float], None]) -> None:
-        self._asked.append(request)
+        self._asked.append((time.time_ns(), time.monotonic(), request))
         if self._asleep:
             self._rouse()
 
     def _rouse(self) -> None:
-        if self._thread.is_alive():
-            os.eventfd_write(self._wake, 1)
+        with self._lock:
+            if not self._gone:
+                os.eventfd_write(self._wake, 1)
 
     def _tell(self) -> None:
         while self._facts:
@@ -164,15 +172,17 @@ class Tap:
         except Exception:  # noqa: BLE001 (flows go on, without being captured)
             log.failure("a bug of bustedwall: {proxy} is captured no more", proxy=self._name)
         self._ring.close()
-        os.close(self._wake)
+        with self._lock:
+            self._gone = True
+            os.close(self._wake)
 
     def _turn(self, now: float) -> int | None:
         """Do what there is to do; return for how many milliseconds to wait at most, None at the end."""
         leaving = self._leaving  # before the requests are looked at, so that the last ones are seen
-        while self._asked:
-            self._asked.popleft()(now)
         for block in self._ring.read():
             self._take(block, now)
+        while self._asked and self._asked[0][1] <= now - _SETTLE:
+            self._asked.popleft()[2](now)
         if now >= self._look:
             self._look = now + _LOOK
             self._lost = self._ring.lost()
@@ -180,11 +190,11 @@ class Tap:
             self._sorting.tidy(now)
             self._tell_of_losses(now, last=False)
         self._finish(now)
-        if leaving and not self._sorting.flows:
+        if leaving and not self._sorting.flows and not self._asked:
             self._lost = self._ring.lost()
             self._tell_of_losses(now, last=True)
             return None
-        if not self._sorting.idle:
+        if self._asked or not self._sorting.idle:
             return round(_LOOK * 1000)
         self._asleep = True
         return 0 if self._asked else -1
@@ -192,6 +202,8 @@ class Tap:
     def _take(self, packets: list[Packet], now: float) -> None:
         for at in range(0, len(packets), _BREATH):
             for packet in packets[at : at + _BREATH]:
+                while self._asked and self._asked[0][0] <= packet.stamp:
+                    self._asked.popleft()[2](now)
                 self._sorting.take(packet, now)
             time.sleep(0)
         if self._sorting.held > _MOST_HELD:

@@ -15,7 +15,7 @@ class Captured(Fact):
     file: str | None
     """The pcap file; None: there is none, because it could not be made."""
     packets: int
-    """How many are in it."""
+    """Packets that are in it."""
     size: int
     """Bytes that the file has."""
     lost: int
@@ -30,9 +30,9 @@ class CaptureDropped(Fact):
 
     name = "capture-dropped"
     by_kernel: int
-    """How many found no room in the kernel's ring."""
+    """Packets that found no room in the kernel's ring."""
     here: int
-    """How many waited in vain for a flow that they are of, or for the disk."""
+    """Packets that waited in vain, for a flow that they could be of, or for the disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def test_what_came_before_its_flow_is_the_beginning_of_it() -> None:
     syn, synack = between(client(1), DOOR, SYN), between(DOOR, client(1), SYN | ACK)
     sorting.take(seen(1, syn), 0)
     sorting.take(seen(2, synack), 0)
-    assert not [*sorting.due(everything=True)]
+    assert not [*sorting.look()]
     sorting.begin(1, ends(DOOR, client(1)), 0, 0)
     assert not sorting.waiting
     assert ended(sorting, 1) == kept((1, syn), (2, synack))
@@ -65,10 +65,10 @@ def test_what_comes_late_is_put_in_front_of_what_came_before_it() -> None:
     syn, data = between(ours(1), SERVER, SYN), between(client(1), DOOR, ACK, b"x")
     sorting.take(seen(1, syn), 0)
     sorting.take(seen(2, data), 0)
-    assert not [*sorting.due(everything=False)]
+    assert not [*sorting.look()]
     sorting.join(1, ends(ours(1), SERVER), 0)
-    assert [written for _, written, _ in sorting.due(everything=False)] == [kept((1, syn))]
-    assert [written for _, written, _ in sorting.due(everything=False)] == [kept((2, data))]
+    assert [written for _, written, _ in sorting.look()] == [kept((1, syn))]
+    assert [written for _, written, _ in sorting.look()] == [kept((2, data))]
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=40))
@@ -78,7 +78,7 @@ def test_each_packet_is_written_once_and_none_is_held_at_the_end(steps: list[tup
     for stamp, look in steps:
         sorting.take(seen(stamp, packet), 0)
         if look:
-            written += b"".join(data for _, data, _ in sorting.due(everything=False))
+            written += b"".join(data for _, data, _ in sorting.look())
     written += ended(sorting, 1)
     single = [written[at : at + len(packet) + 16] for at in range(0, len(written), len(packet) + 16)]
     assert sorted(single) == sorted(kept((stamp, packet)) for stamp, _ in steps)

@@ -285,6 +285,38 @@ def test_a_reload_begins_and_ends_it_for_flows_that_come_and_leaves_those_that_a
     assert {path.name for path in (*rig.pcaps.iterdir(), *elsewhere.iterdir())} == {"web-1.pcap", "web-2.pcap"}
 
 
+def test_a_reload_of_something_else_goes_on_and_follows_the_upstream_to_another_port(
+    tmp_path: Path, made: list[Captured]
+) -> None:
+    made.append(rig := Captured(tmp_path, 4))
+    address = at(*rig.wall.addresses["web"])
+    other = Upstream(4)
+    more = rig.door.more
+    for reloads, upstream in enumerate((rig.upstream, other), 1):
+        rig.wall.configure([Door("web", upstream.address, ["slow-link"], address, more)])
+        rig.wall.signal(signal.SIGHUP)
+        rig.wall.fact("reloaded", reloads)
+        client = dial(rig.wall.addresses["web"])
+        server = upstream.accept()
+        talk = Talk(rig.wall, "web", client, server)
+        talk.wait("flow-opened")
+        abort(client)
+        fact, found = captured(talk)
+        assert fact["file"] == str(rig.pcaps / f"web-{reloads}.pcap")
+        for port in (talk.ports[0], upstream.sock.getsockname()[1]):
+            assert handshake(of_leg(found, port)) == [SYN, SYN | ACK, ACK]
+    other.sock.close()
+
+
+def test_a_folder_that_cannot_be_keeps_it_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    words = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--pcap", str(tmp_path / "file")]
+    command = [sys.executable, "-m", "bustedwall", "run", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == f"bustedwall: proxy 'proxy' cannot capture to {tmp_path / 'file'}: File exists\n"
+
+
 def test_a_reload_to_a_folder_that_cannot_be_is_refused_and_all_goes_on(tmp_path: Path, made: list[Captured]) -> None:
     made.append(rig := Captured(tmp_path, 4))
     (tmp_path / "file").write_text("")

@@ -21,6 +21,9 @@ ROOM = 1 << 20
 _EACH = 64
 """Packets of one connection that may."""
 
+_COMPARED = 128
+"""Bytes of a packet by which it is known again: all of its headers, numbers and times are in them."""
+
 _PATIENCE = 60.0
 """Seconds without a further one, after which those that wait are of no flow of ours."""
 
@@ -53,7 +56,7 @@ class Captured:
         """When both its sockets were closed."""
 
     def take(self, *, everything: bool) -> tuple[bytes, int]:
-        """Return what may be written by now, and how many packets that is; they are not here any more."""
+        """Return what had a look already, or everything, and how many packets that is; they are here no more."""
         self.records.sort(key=_stamp)
         count = len(self.records) if everything else self.settled
         data = b"".join([each for _, each in self.records[:count]])
@@ -78,7 +81,7 @@ class Line:
         """Packets that found no room meanwhile; a loss only if it turns out to be a flow's."""
         self.seen = now
         self.device, self.data = 0, b""
-        """The last packet: through which interface, and what."""
+        """The last packet: through which interface, and its headers."""
 
 
 class Sorting:
@@ -121,10 +124,10 @@ class Sorting:
         if line is None:
             line = self._stranger(ends, now)
         if device != line.device:
-            if data == line.data:
+            if data[:_COMPARED] == line.data:
                 return  # the same one, seen again on its way from one interface to the next, as through a bridge
             line.device = device
-        line.data, line.seen = data, now
+        line.data, line.seen = data[:_COMPARED], now
         kept = (stamp, record(stamp, length, data))
         if line.flow is not None:
             self._keep(line.flow, kept)
@@ -192,10 +195,10 @@ class Sorting:
 
     # ---- what is to be written
 
-    def due(self, *, everything: bool) -> Iterator[tuple[Captured, bytes, int]]:
-        """Yield what may be written by now, flow by flow; `everything`: without another look."""
+    def look(self) -> Iterator[tuple[Captured, bytes, int]]:
+        """Yield what was here at the last look already, flow by flow, and how many packets that is."""
         for flow in tuple(self._written_to):
-            data, count = flow.take(everything=everything)
+            data, count = flow.take(everything=False)
             self.held -= len(data)
             if not flow.records:
                 del self._written_to[flow]

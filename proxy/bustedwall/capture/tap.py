@@ -39,8 +39,8 @@ _SETTLE = 3 * RETIRE
 _LOOK = 0.1
 """Seconds between two looks at what is to be written."""
 
-_MOST_HELD = 32 << 20
-"""Bytes that may wait for another look."""
+_MOST_HELD = 8 << 20
+"""Bytes that may wait for the next look; where there are more it comes at once."""
 
 _BREATH = 64
 """Packets after which others may have Python's lock: some 100 us."""
@@ -99,8 +99,12 @@ class Tap:
         """What was told of these."""
         self._tell_losses = self._tell_trouble = self._look = 0.0
         """When losses and troubles may be told next, and when to look at what is to be written."""
-        self._ring = Ring(ports, snaplen)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._ring = Ring(ports, snaplen)
+        except OSError:
+            os.close(self._wake)
+            raise
         self._lock = threading.Lock()
         """Held where the descriptor that wakes the thread is written or closed."""
         self._gone = False
@@ -186,7 +190,7 @@ class Tap:
         if now >= self._look:
             self._look = now + _LOOK
             self._lost = self._ring.lost()
-            self._write(now, everything=False)
+            self._write(now)
             self._sorting.tidy(now)
             self._tell_of_losses(now, last=False)
         self._finish(now)
@@ -207,10 +211,10 @@ class Tap:
                 self._sorting.take(packet, now)
             time.sleep(0)
         if self._sorting.held > _MOST_HELD:
-            self._write(now, everything=True)
+            self._write(now)
 
-    def _write(self, now: float, *, everything: bool) -> None:
-        for flow, data, count in self._sorting.due(everything=everything):
+    def _write(self, now: float) -> None:
+        for flow, data, count in self._sorting.look():
             self._put(flow, data, count, now)
 
     def _put(self, flow: FlowCapture, data: bytes, count: int, now: float) -> None:

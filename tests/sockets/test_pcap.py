@@ -34,7 +34,10 @@ from tests.relay.rig import Door, Fact, Talk, Wall, policy
 pytestmark = [pytest.mark.root, pytest.mark.real("tshark")]
 
 ROOT = Path(__file__).parents[2]
-FIELDS = ("frame.time_epoch", "tcp.srcport", "tcp.dstport", "tcp.flags", "tcp.len", "frame.len", "frame.cap_len")
+FIELDS = (
+    *("frame.time_epoch", "tcp.srcport", "tcp.dstport", "tcp.flags", "tcp.len"),
+    *("frame.len", "frame.cap_len", "tcp.seq_raw", "ip.id"),
+)
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 SNAPLEN = 128
 """What is kept of a packet unless the config says otherwise: RFC 793's and RFC 8200's headers with their options."""
@@ -51,6 +54,9 @@ class Segment:
     carried: int
     length: int
     there: int
+    seq: int
+    identification: int
+    """Of an IPv4 packet; the next one has another, also if it carries the same (RFC 6864), but 0 says nothing."""
 
 
 def segments(file: str | Path, *, growing: bool = False) -> list[Segment]:
@@ -60,11 +66,20 @@ def segments(file: str | Path, *, growing: bool = False) -> list[Segment]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert growing or (done.returncode == 0 and "cut short" not in done.stderr), done.stderr
     rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert all(all(row) for row in rows), "each packet is one of TCP"
+    assert all(all(row[:-1]) for row in rows), "each packet is one of TCP"
     return [
-        Segment(int(row[0].replace(".", "")), int(row[1]), int(row[2]), int(row[3], 16), *map(int, row[4:]))
+        Segment(
+            *(int(row[0].replace(".", "")), int(row[1]), int(row[2]), int(row[3], 16)),
+            *map(int, row[4:-1]),
+            int(row[-1] or "0", 16),
+        )
         for row in rows
     ]
+
+
+def once(found: Sequence[Segment]) -> list[Segment]:
+    """Return each segment the first time that it was sent: on a busy machine TCP repeats what is on its way."""
+    return [*{(each.source, each.seq, each.carried, each.flags & FIN): each for each in reversed(found)}.values()]
 
 
 def captured(talk: Talk, count: int = 1) -> tuple[Fact, list[Segment]]:
@@ -149,8 +164,8 @@ def test_a_flow_from_its_first_syn_to_its_last_ack_with_both_legs(
     for port in ports:
         leg = of_leg(found, port)
         assert handshake(leg) == [SYN, SYN | ACK, ACK]
-        assert sum(segment.carried for segment in leg) == 300
-        assert len(with_flags(leg, FIN)) == 2
+        assert sum(segment.carried for segment in once(leg)) == 300
+        assert len(with_flags(once(leg), FIN)) == 2
         assert leg[-1].flags & (FIN | ACK) == ACK, "the ACK of the last FIN"
         assert not with_flags(leg, RST)
     assert len(found) == sum(len(of_leg(found, port)) for port in ports), "and nothing else, nothing twice"
@@ -230,7 +245,7 @@ def test_all_bytes_of_a_packet_are_kept_where_that_is_asked_for(tmp_path: Path, 
     fact, found = captured(talk)
     assert all(each.there == each.length for each in found)
     data = Path(fact["file"]).read_bytes()
-    assert data.count(text[:500]) == data.count(text[-500:]) == 2, "once on each leg"
+    assert min(data.count(text[:500]), data.count(text[-500:])) >= 2, "on each leg"
 
 
 def test_flows_that_are_open_when_the_process_ends_are_whole_and_each_has_its_file(
@@ -280,7 +295,7 @@ def test_a_reload_begins_and_ends_it_for_flows_that_come_and_leaves_those_that_a
         assert fact["file"] == str(folder / f"web-{number}.pcap")
         leg = of_leg(found, talk.ports[0])
         assert handshake(leg) == [SYN, SYN | ACK, ACK]
-        assert sum(each.carried for each in leg) == 17
+        assert sum(each.carried for each in once(leg)) == 17
     without.wait("flow-closed")
     assert {path.name for path in (*rig.pcaps.iterdir(), *elsewhere.iterdir())} == {"web-1.pcap", "web-2.pcap"}
 
@@ -375,5 +390,15 @@ def test_between_machines_each_packet_is_in_it_once_also_through_a_bridge(tmp_pa
     for port in told["ports"]:
         leg = of_leg(found, port)
         assert handshake(leg) == [SYN, SYN | ACK, ACK]
-        assert sum(each.carried for each in leg) == told["bytes"], "each once"
-        assert len(with_flags(leg, FIN)) == 2
+        first = min(each.seq for each in with_flags(leg, SYN) if each.flags & ACK == 0)
+        sender = next(each.source for each in leg if each.flags & (SYN | ACK) == SYN)
+        sent = {
+            each.seq + each.carried - first - 1 & 0xFFFFFFFF
+            for each in leg
+            if each.source == sender and not each.flags & SYN
+        }
+        assert max(sent) in (told["bytes"], told["bytes"] + 1), "all of it, and a FIN or what is behind it"
+        assert with_flags(leg, FIN)
+        numbered = [(each.source, each.identification) for each in leg if each.identification]
+        assert len(numbered) == len(set(numbered)), "no packet twice"
+        assert len(numbered) >= told["bytes"] / 65536

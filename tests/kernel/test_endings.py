@@ -13,6 +13,7 @@ from tests.relay.peers import read_all
 from bustedwall.kernel import endings
 from bustedwall.kernel.endings import alive, close, pending_error, reset, shut, unsent, vanish
 from bustedwall.kernel.evidence import snapshot
+from bustedwall.kernel.loss import IP_MINTTL, IPV6_MINHOPCOUNT, dropped
 from bustedwall.kernel.sockets import unread
 
 
@@ -48,6 +49,34 @@ def test_a_reset_is_told_once_and_then_looks_like_an_end(pair: Pair) -> None:
     reset(ours)
 
     assert gave(peer, "recv", "recv", "send") == ["ECONNRESET", "b''", "EPIPE"]
+
+
+def test_a_reset_has_the_ttl_that_is_asked_for(pair: Pair) -> None:
+    ours, peer = pair
+    nearer_than(peer, 200)
+    reset(ours, 200)
+
+    assert gave(peer, "recv", "recv", "send") == ["ECONNRESET", "b''", "EPIPE"]
+
+
+def test_a_reset_whose_ttl_is_used_up_is_not_heard_and_the_next_segment_meets_a_bare_one(pair: Pair) -> None:
+    ours, peer = pair
+    nearer_than(peer, 4)
+    reset(ours, 3)
+    deadline = time.monotonic() + 10
+    while not dropped(peer):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+    assert snapshot(peer).state == "established"
+    assert gave(peer, "send", "recv", "recv", "send") == ["ok", "ECONNRESET", "b''", "EPIPE"]
+
+
+def nearer_than(peer: socket.socket, ttl: int) -> None:
+    """Have a peer discard what arrives with a smaller TTL than this, as a router that uses it up."""
+    peer.setsockopt(socket.IPPROTO_IP, IP_MINTTL, ttl)
+    if peer.family == socket.AF_INET6:
+        peer.setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl)
 
 
 def test_a_close_is_a_fin_the_next_send_succeeds_and_the_one_after_it_fails(pair: Pair) -> None:

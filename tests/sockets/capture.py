@@ -30,6 +30,8 @@ FIELDS = (
     "tcp.analysis.retransmission",
     "ipv6.routing.type",
     "tcp.window_size_value",
+    "ip.ttl",
+    "ipv6.hlim",
 )
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -53,6 +55,8 @@ class Packet:
     """tshark calls it a retransmission."""
     window: int = 0
     """As it is in the header, not scaled."""
+    ttl: int = 0
+    """Or the hop limit."""
 
     def has(self, flags: int) -> bool:
         return self.flags & flags == flags
@@ -133,6 +137,7 @@ def _packet(row: list[str]) -> Packet:
         int(value["icmp.type"]) if value["icmp.type"] else None,
         bool(value["tcp.analysis.retransmission"]),
         number("tcp.window_size_value"),
+        number("ip.ttl") or number("ipv6.hlim"),
     )
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.relay.conftest import Connect
-from tests.relay.peers import hung_up, read_all, read_exactly, recv, send
+from tests.relay.peers import acknowledged, hung_up, read_all, read_exactly, recv, send
 from tests.relay.rig import Rig, Talk, policy, running
+
+from bustedwall.kernel.evidence import snapshot
 
 LEGS = ("client", "server")
 OTHER = {"client": "server", "server": "client"}
@@ -28,6 +30,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         for flush in (False, True)
         for after in (1, 1000, MUCH)
     }
+    for leg in LEGS:
+        policies[f"{leg}-alone"] = ([{"reset": {"leg": leg, "ttl": 3}}], {"bytes": "1B", "from": OTHER[leg]})
     policies["both"] = ([{"reset": "both"}], {"bytes": "10B", "from": "client"})
     policies["open"] = ([{"reset": "client"}], "open")
     uses = {name: [policy(folder, name, *rule)] for name, rule in policies.items()}
@@ -132,6 +136,23 @@ def test_the_other_leg_is_kept_read_and_its_fin_answered(connect: Connect, versi
     closed = talk.wait("flow-closed")
     assert closed["from_client" if leg == "server" else "from_server"] == 1000
     assert closed["discarded"] == 500 + 400_000
+
+
+def test_a_reset_of_one_leg_leaves_the_other_alive(connect: Connect, version: int, leg: str) -> None:
+    talk = connect(f"{leg}-alone", version)
+    victim, other = ends(talk, leg)
+    assert send(other, b"x") == "ok"
+    assert read_all(victim) == (b"x", "ECONNRESET")
+    talk.wait("ending-evidence")
+    assert send(other, b"and on") == "ok"
+    acknowledged(other)
+    assert snapshot(other).state == "established"
+    assert {(fact["leg"], fact["fact"]) for fact in talk.facts() if "leg" in fact} == {
+        (leg, "reset-sent"),
+        (leg, "ending-evidence"),
+    }, "nothing was done to it"
+    other.shutdown(socket.SHUT_WR)
+    assert recv(other) == "EOF", "and its end is its own"
 
 
 def test_what_the_victim_had_sent_before_still_arrives(connect: Connect, version: int, leg: str) -> None:

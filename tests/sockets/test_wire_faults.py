@@ -69,6 +69,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             uses[name] = [policy(folder, name, [{fault: leg}], now)]
         name = f"accept-{fault}".replace("_", "-")
         uses[name] = [policy(folder, name, [{fault: "client"}], "accept")]
+    for leg in LEGS:
+        now = {"contains": "NOW", "from": OTHER[leg], "deliver": False}
+        uses[f"ttl-{leg}"] = [policy(folder, f"ttl-{leg}", [{"reset": {"leg": leg, "ttl": 3, "other": "reset"}}], now)]
     with running(folder, uses) as rig:
         yield rig
 
@@ -124,6 +127,25 @@ def test_an_ending(rig: Rig, connect: Connect, version: int, leg: str, fault: st
     assert not [packet for packet in packets if packet.repeated]
     lost = [packet for packet in packets if packet.optioned]
     assert [packet.has(RST) for packet in lost] == ([True] if fault == "vanish" else [])
+
+
+@pytest.mark.parametrize("leg", LEGS)
+def test_a_reset_with_a_ttl_and_that_of_the_other_leg_without(
+    rig: Rig, connect: Connect, version: int, leg: str
+) -> None:
+    client_side, server_side = rig.wall.addresses[f"ttl-{leg}-{version}"], rig.upstreams[version].sock.getsockname()
+    with capturing(client_side[1], server_side[1]) as capture:
+        talk = connect(f"ttl-{leg}", version)
+        assert talk.server is not None
+        other = talk.server if leg == "client" else talk.client
+        assert send(other, b"NOW") == "ok"
+        talk.wait("reset-sent", 2)
+        assert [recv(talk.client), recv(talk.server)] == ["ECONNRESET", "ECONNRESET"]
+        seen = {side: of_leg(capture, ports(rig, talk, side, version)) for side in LEGS}
+    resets = {side: [(packet.ttl, packet.flags) for packet in seen[side] if packet.has(RST)] for side in LEGS}
+    usual = {packet.ttl for packet in seen[leg] if not packet.has(RST)}
+    assert resets[leg] == [(3, RST | ACK)]
+    assert {ttl for ttl, _ in resets[OTHER[leg]]} == usual != {3}, "what is not asked for is as it was"
 
 
 @pytest.mark.usefixtures("connect")

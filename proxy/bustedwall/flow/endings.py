@@ -11,7 +11,7 @@ from bustedwall.flow.lifecycle import LegState, Move
 from bustedwall.flow.out import Out
 from bustedwall.flow.script import Scripts
 from bustedwall.terms.commands import Depth, Shut
-from bustedwall.terms.endings import Ending, How, Other
+from bustedwall.terms.endings import RESET, Ending, How, Other
 from bustedwall.terms.facts import LegClosed
 from bustedwall.terms.leg import Leg
 
@@ -91,6 +91,6 @@ class Endings:
             return
         self._directions[leg.other].ending = ending
         self._legs.discarded += self._directions[leg.other].cut_off()
-        self._legs.end(leg, ending.how, cause, now)
+        self._legs.end(leg, ending, cause, now)
         if ending.other is not Other.KEEP:
-            self.begin(leg.other, Ending(How.CLOSE if ending.other is Other.CLOSE else How.RESET), cause, now)
+            self.begin(leg.other, Ending(How.CLOSE) if ending.other is Other.CLOSE else RESET, cause, now)

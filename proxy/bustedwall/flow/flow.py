@@ -36,7 +36,7 @@ from bustedwall.flow.waiter import Waiter
 from bustedwall.policy.rules import Arm, AtAccept, AtEof, AtOpen, FlowMoment, Rule
 from bustedwall.terms.commands import Command, Depth, Dial, Send, Shut
 from bustedwall.terms.dice import Dice
-from bustedwall.terms.endings import How
+from bustedwall.terms.endings import RESET
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Measured, Opened, Passed, Woke
 from bustedwall.terms.facts import FaultArmed, FlushGaveUp, StepMoot, TextHidden
 from bustedwall.terms.items import FIN, Bytes, Fin, Item, Rst
@@ -219,14 +219,14 @@ class Flow:
     def _fail(self, now: float) -> None:
         self._legs.move(Leg.SERVER, Move.END, now)
         if not self._legs.moot(Leg.CLIENT):
-            self._legs.end(Leg.CLIENT, How.RESET, "upstream not reached", now)
+            self._legs.end(Leg.CLIENT, RESET, "upstream not reached", now)
 
     def _open(self, now: float) -> None:
         self._legs.opened = True
         self._endings.settle_losses(now)
         self._moments.start_idle_clocks(now)
         if self._legs.ended(Leg.CLIENT):
-            self._legs.end(Leg.SERVER, How.RESET, "the client's leg had ended", now)
+            self._legs.end(Leg.SERVER, RESET, "the client's leg had ended", now)
         else:
             self._book.come(self._moments.at(AtOpen), now)
         self._moments.reading = True

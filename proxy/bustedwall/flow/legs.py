@@ -9,7 +9,7 @@ from bustedwall.flow.out import Out
 from bustedwall.flow.run import Arming
 from bustedwall.policy.rules import Rule
 from bustedwall.terms.commands import Close, Reset, SetLoss, Vanish
-from bustedwall.terms.endings import How
+from bustedwall.terms.endings import RESET, Ending, How
 from bustedwall.terms.facts import LegClosed, LimitReached, ResetSent
 from bustedwall.terms.leg import LEGS, Leg
 from bustedwall.terms.limits import Limit
@@ -73,11 +73,12 @@ class Legs:
         self.states = {**self.states, leg: after(self.states[leg], move)}
         self._look_whether_over(now)
 
-    def end(self, leg: Leg, how: How, cause: str, now: float) -> None:
+    def end(self, leg: Leg, ending: Ending, cause: str, now: float) -> None:
         """End a leg that has not ended; if the other one goes on, it is an orphan from now on."""
+        how = ending.how
         match how:
             case How.RESET:
-                self._out.do(Reset(leg, cause))
+                self._out.do(Reset(leg, cause, ending.ttl))
                 self._out.note(ResetSent(leg, cause))
             case How.VANISH:
                 self._out.do(Vanish(leg, cause))
@@ -106,7 +107,7 @@ class Legs:
         self._out.note(LimitReached(Limit.ORPHAN, self._keep))
         for leg in LEGS:
             if not self.moot(leg):
-                self.end(leg, How.RESET, _ORPHAN, now)
+                self.end(leg, RESET, _ORPHAN, now)
             elif leg in self._unread:
                 self._out.do(Reset(leg, _ORPHAN))  # does nothing if the leg has had its bytes, and is gone
                 self._out.note(ResetSent(leg, _ORPHAN))

@@ -23,11 +23,16 @@ _INT = struct.Struct("i")
 _rubbish = bytearray(1 << 18)
 
 
-def reset(sock: Socket) -> None:
+def reset(sock: Socket, ttl: int | None = None) -> None:
     """Close with a RST|ACK; what is unsent or unread is lost (SO_LINGER 0, RFC 9293 ABORT).
 
     If the peer has ended the connection already there is nothing to send, and nothing is raised.
+    `ttl`: the RST's own, or its hop limit; both are set where the socket has both versions of IP.
     """
+    if ttl is not None:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     sock.close()
 

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from bustedwall.relay.leg import TcpLeg
 
 
-def end_leg(leg: TcpLeg, how: How, cause: str) -> None:
-    """End a leg in this way, by half or by closing its socket; the proof is a fact, behind those of losses on it."""
+def end_leg(leg: TcpLeg, how: How, cause: str, ttl: int | None = None) -> None:
+    """End a leg in this way, by half or by closing its socket; the proof is a fact, behind those of losses on it.
+
+    `ttl`: that of a RST.
+    """
     flow, before, waiting = leg.flow, GONE, 0
     lost = any(loss.way is Way.TO for loss in leg.losses)
     if not leg.dead:
@@ -34,7 +37,7 @@ def end_leg(leg: TcpLeg, how: How, cause: str) -> None:
             case How.CLOSE_UNREAD:
                 sock.close()
             case _:
-                reset(sock)
+                reset(sock, ttl)
 
     if how is How.HALF_CLOSE:
         leg.finish()

@@ -77,7 +77,7 @@ def _end(flow: Consulting, command: Reset | Shut | Close | Vanish) -> None:
     leg = flow.leg(command.leg)
     match command:
         case Reset():
-            end_leg(leg, How.RESET, command.cause)
+            end_leg(leg, How.RESET, command.cause, command.ttl)
         case Close(_, True):
             leg.close_unread(command.cause)
         case Close():

@@ -58,6 +58,8 @@ class Reset:
     leg: Leg
     cause: str = field(default="", compare=False, repr=False)
     """Why, for the records: a rule, or what else asked for it. It changes nothing of what is done."""
+    ttl: int | None = None
+    """The TTL, or hop limit, of the RST; None: as our kernel has it."""
 
 
 @dataclass(frozen=True, slots=True)

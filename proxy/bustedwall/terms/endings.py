@@ -43,4 +43,10 @@ class Ending:
     how: How
     flush: bool = False
     """For RESET: first let go out what is queued, for at most a second."""
+    ttl: int | None = None
+    """For RESET: the TTL, or hop limit, of the RST; None: as our kernel has it."""
     other: Other = Other.KEEP
+
+
+RESET = Ending(How.RESET)
+"""The plain one: a RST at once."""

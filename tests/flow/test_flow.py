@@ -269,11 +269,11 @@ def test_the_leg_that_is_left_alone_is_read_and_thrown_away_then_reset() -> None
     assert flow.over
 
 
-@pytest.mark.parametrize("flush", ["true", "false"])
-def test_the_ttl_is_that_of_the_rst_that_it_is_written_for_and_of_no_other(flush: str) -> None:
-    flow = Flow((rule(AtOpen(), arm(f"reset {{leg: client, ttl: 3, other: reset, flush: {flush}}}")),))
+@pytest.mark.parametrize("flush", [True, False])
+def test_the_ttl_is_that_of_the_rst_that_it_is_written_for_and_of_no_other(*, flush: bool) -> None:
+    flow = Flow((rule(AtOpen(), arm("reset client", ttl=3, other="reset", flush=flush)),))
     commands = flow.handle(Opened(), 0.0)
-    if flush == "true":
+    if flush:
         commands = flow.handle(Flushed(CLIENT, Depth.WIRE), 0.1)
 
     resets = [command for command in commands if isinstance(command, Reset)]

@@ -138,10 +138,10 @@ def test_a_reset_with_a_ttl_and_that_of_the_other_leg_without(
         talk = connect(f"ttl-{leg}", version)
         assert talk.server is not None
         other = talk.server if leg == "client" else talk.client
+        pairs = {side: ports(rig, talk, side, version) for side in LEGS}
         assert send(other, b"NOW") == "ok"
-        talk.wait("reset-sent", 2)
         assert [recv(talk.client), recv(talk.server)] == ["ECONNRESET", "ECONNRESET"]
-        seen = {side: of_leg(capture, ports(rig, talk, side, version)) for side in LEGS}
+        seen = {side: of_leg(capture, pairs[side]) for side in LEGS}
     resets = {side: [(packet.ttl, packet.flags) for packet in seen[side] if packet.has(RST)] for side in LEGS}
     usual = {packet.ttl for packet in seen[leg] if not packet.has(RST)}
     assert resets[leg] == [(3, RST | ACK)]

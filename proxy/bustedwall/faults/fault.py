@@ -22,6 +22,7 @@ from bustedwall.terms.items import Item
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import Losses
 from bustedwall.terms.needs import NOTHING, Needs
+from bustedwall.terms.spells import Spells
 from bustedwall.terms.units import Duration
 
 Kept = TypeVar("Kept")
@@ -45,7 +46,7 @@ class Stage:
         return ()
 
     def drain(self) -> Iterable[Item]:
-        """Return all held items in order; the stage is not used again."""
+        """Return all held items in order; used again, it is as new. Only damage with spells uses one again."""
         return ()
 
     def due(self) -> float | None:
@@ -82,6 +83,8 @@ class Damage:
     """By leg: how it is ended, once, now; in this order."""
     door: Door | None = None
     """How the proxy's door is, until the fault ends."""
+    spells: Spells | None = None
+    """When the stages and the losses are there; None: all the time. Such a stage is drained after each bad spell."""
 
     @property
     def lasts(self) -> bool:
@@ -189,7 +192,7 @@ class Fault(BaseModel):
         The short form where it can say all, otherwise a mapping: `reset {leg: client, flush: true}`.
         """
         keys = {
-            key: str(setting).lower() if isinstance(setting, bool) else str(setting)
+            key: _shown(setting)
             for key, setting in self.model_dump(mode="json", by_alias=True, exclude_defaults=True).items()
         }
         first = [key for key in (self.value, *WAYS) if key in keys]
@@ -197,6 +200,17 @@ class Fault(BaseModel):
             return " ".join([self.word, *(f"{key} {keys[key]}" if key in WAYS else keys[key] for key in first)])
         order = sorted(keys, key=lambda key: (key not in first, key == "for"))
         return f"{self.word} {{{', '.join(f'{key}: {keys[key]}' for key in order)}}}"
+
+
+def _shown(setting: object) -> str:
+    """Write what a setting is in JSON as it stands in a flow mapping of YAML."""
+    match setting:
+        case bool():
+            return str(setting).lower()
+        case dict():
+            return f"{{{', '.join(f'{key}: {_shown(value)}' for key, value in setting.items())}}}"
+        case _:
+            return str(setting)
 
 
 class LastingFault(Fault):

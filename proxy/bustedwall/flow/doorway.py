@@ -95,6 +95,9 @@ class Doorway:
             self._out.note(FaultArmed(rule.name, str(step.fault)))
             run.armed.append(armed(step, damage, now, self._commons.limits.fault))
 
+    def taken_hold(self, damage: Damage, now: float) -> None:
+        """Nothing is left to do: the door is what is armed."""
+
     def taken_back(self, damages: Sequence[Damage], now: float) -> None:
         """Nothing is left to do: the door is what is still armed."""
 

@@ -12,8 +12,8 @@ from bustedwall.flow.out import Out
 from bustedwall.flow.script import Scripts
 from bustedwall.terms.commands import Depth, Shut
 from bustedwall.terms.endings import RESET, Ending, How, Other
-from bustedwall.terms.facts import LegClosed
-from bustedwall.terms.leg import Leg
+from bustedwall.terms.facts import LegClosed, StepMoot
+from bustedwall.terms.leg import LEGS, Leg
 
 FLUSH_LIMIT = 1.0
 """Seconds that an ending waits for the bytes before it; a receiver that stops reading must not hold it for ever."""
@@ -42,7 +42,17 @@ class Endings:
             return True
         return self._legs.moot(leg) or self._directions[leg.other].ending is not None
 
-    def aim(self, leg: Leg, damage: Damage) -> tuple[bool, bool]:
+    def in_time(self, damage: Damage, rule: str, fault: str) -> bool:
+        """Tell whether damage does anything to a leg; note each for which it comes too late."""
+        takes_hold = False
+        for leg in LEGS:
+            means, moot = self._aim(leg, damage)
+            takes_hold = takes_hold or (means and not moot)
+            if moot:
+                self._out.note(StepMoot(rule, fault, leg))
+        return takes_hold
+
+    def _aim(self, leg: Leg, damage: Damage) -> tuple[bool, bool]:
         """Tell whether damage is meant for a leg, and whether it comes too late for it."""
         legs, ending = self._legs, damage.endings.get(leg)
         if ending is not None:

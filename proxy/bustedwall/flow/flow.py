@@ -38,7 +38,7 @@ from bustedwall.terms.commands import Command, Depth, Dial, Send, Shut
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.endings import RESET
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Measured, Opened, Passed, Woke
-from bustedwall.terms.facts import FaultArmed, FlushGaveUp, StepMoot, TextHidden
+from bustedwall.terms.facts import FaultArmed, FlushGaveUp, TextHidden
 from bustedwall.terms.items import FIN, Bytes, Fin, Item, Rst
 from bustedwall.terms.leg import LEGS, Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
@@ -329,23 +329,23 @@ class Flow:
         rule, fault = run.rule, str(step.fault)
         dice = self._commons.dice.at(rule.name, self._number, run.firing, index)
         damage = step.fault.arm(dice, self._commons.shared(rule, index))
-        takes_hold = False
-        for leg in LEGS:
-            means, moot = self._endings.aim(leg, damage)
-            takes_hold = takes_hold or (means and not moot)
-            if moot:
-                self._out.note(StepMoot(rule.name, fault, leg))
-        if not takes_hold:
+        if not self._endings.in_time(damage, rule.name, fault):
             return
         self._out.note(FaultArmed(rule.name, fault))
         if damage.lasts:
-            run.armed.append(armed(step, damage, now, self._commons.limits.fault))
-            self._endings.settle_losses(now)
+            arming = armed(step, damage, now, self._commons.limits.fault)
+            run.armed.append(arming)
+            if not arming.rests:
+                self.taken_hold(damage, now)
+        for leg, ending in damage.endings.items():
+            self._endings.begin(leg, ending, rule.name, now)
+
+    def taken_hold(self, damage: Damage, now: float) -> None:
+        """Do what a fault does for a while: losses first, what is let out after that is lost."""
+        self._endings.settle_losses(now)
         for source, stage in damage.stages.items():
             self._directions[source].enter(stage, now)
             self._let_out(self._directions[source], now)
-        for leg, ending in damage.endings.items():
-            self._endings.begin(leg, ending, rule.name, now)
 
     def taken_back(self, damages: Sequence[Damage], now: float) -> None:
         """Undo faults: losses first, or the held bytes would go into the hole."""

@@ -115,8 +115,8 @@ class Legs:
         self.over = True
 
     def settle_losses(self, armed: Iterable[tuple[Rule, Arming]], now: float) -> None:
-        """Ask for the union of what is armed, where it differs from what was asked last."""
-        armings = tuple(armed)
+        """Ask for the union of what is in force, where it differs from what was asked last."""
+        armings = tuple(each for each in armed if not each[1].rests)
         for leg in LEGS:
             if self.moot(leg):
                 continue

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from bustedwall.faults.fault import Damage, Fault
 from bustedwall.policy.rules import Arm, FlowMoment, Rule
+from bustedwall.terms.spells import is_bad
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Arming:
-    """Damage that is in force; two alike are still two."""
+    """Damage that is armed; two alike are still two."""
 
     fault: Fault
     damage: Damage
@@ -18,13 +19,30 @@ class Arming:
     """When the fault ends by itself."""
     limit: float | None = None
     """The limit of a fault's life, where that ends it; None: it is its own time."""
+    spell: int = 0
+    """Which spell it is, of damage that comes and goes."""
+    turns: float | None = None
+    """When that spell is over; None: the damage is in force all the time."""
+
+    @property
+    def rests(self) -> bool:
+        """Tell whether nothing is in force just now."""
+        return self.turns is not None and not is_bad(self.spell)
+
+    def turn(self) -> None:
+        """Go over to the next spell; it begins where this one ended, however late that is noticed."""
+        assert self.turns is not None, "this damage does not come and go"
+        assert self.damage.spells is not None
+        self.spell += 1
+        self.turns += self.damage.spells.seconds(self.spell)
 
 
 def armed(step: Arm, damage: Damage, now: float, most: float) -> Arming:
-    """Return damage that is in force from now on, `most` seconds at most."""
+    """Return damage that is armed from now on, `most` seconds at most."""
+    turns = None if damage.spells is None else now + damage.spells.seconds(0)
     if step.span is None or step.span > most:
-        return Arming(step.fault, damage, now + most, most)
-    return Arming(step.fault, damage, now + step.span)
+        return Arming(step.fault, damage, now + most, most, turns=turns)
+    return Arming(step.fault, damage, now + step.span, turns=turns)
 
 
 class Run:
@@ -51,9 +69,10 @@ class Run:
         return not (waits or self.armed) and self.step == len(self.rule.steps)
 
     def due(self) -> float | None:
-        """Return when the script goes on or a fault of it ends, or None."""
+        """Return when the script goes on or a fault of it ends, comes or goes, or None."""
         earliest = self.until
         for arming in self.armed:
-            if earliest is None or arming.until < earliest:
-                earliest = arming.until
+            due = arming.until if arming.turns is None else min(arming.until, arming.turns)
+            if earliest is None or due < earliest:
+                earliest = due
         return earliest

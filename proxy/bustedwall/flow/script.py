@@ -27,8 +27,11 @@ class Performer(Protocol):
     def arm(self, run: Run, index: int, step: Arm, now: float) -> None:
         """Do a step's fault; if it lasts, put the arming into `run.armed`."""
 
+    def taken_hold(self, damage: Damage, now: float) -> None:
+        """Do damage that is in force from now on."""
+
     def taken_back(self, damages: Sequence[Damage], now: float) -> None:
-        """Undo damage that is in no `armed` any more, in the order in which it was done."""
+        """Undo damage that is in force no more, in the order in which it was done."""
 
     def wait_for(self, run: Run, moment: FlowMoment, now: float) -> bool:
         """Have the run go on at a moment, by `go_on`; False: it has come already."""
@@ -93,13 +96,13 @@ class Scripts:
             self._out.note(DryRun(run.rule.name, str(step.fault)))
 
     def armed(self) -> Iterator[tuple[Rule, Arming]]:
-        """Yield what is in force, and whose it is."""
+        """Yield what is armed, and whose it is."""
         for run in self.runs:
             for arming in run.armed:
                 yield run.rule, arming
 
     def due(self) -> float | None:
-        """Return when a script goes on or a fault ends, or None."""
+        """Return when a script goes on or a fault ends, comes or goes, or None."""
         earliest = None
         for run in self.runs:
             due = run.due()
@@ -108,9 +111,12 @@ class Scripts:
         return earliest
 
     def live_through(self, due: float) -> None:
-        """End the faults and go on with the scripts that are due."""
+        """End the faults that are due, have those come or go that are, and go on with the scripts."""
         ended = [(run, arming) for run in self.runs for arming in run.armed if arming.until <= due]
         self._take_back(ended, "its time is over", due)
+        for _, arming in tuple(self.armed()):
+            if arming.turns is not None and arming.turns <= due:
+                self._turn(arming, due)
         for run in tuple(self.runs):
             if run.until is not None and run.until <= due:
                 run.until = None
@@ -123,6 +129,13 @@ class Scripts:
                 run.step, run.until, run.moment = len(run.rule.steps), None, None
         self._take_back(self._armed_by(rules), "its policy was taken away", now)
         self.runs = [run for run in self.runs if run.rule not in rules]
+
+    def _turn(self, arming: Arming, due: float) -> None:
+        arming.turn()
+        if arming.rests:
+            self._performer.taken_back([arming.damage], due)
+        else:
+            self._performer.taken_hold(arming.damage, due)
 
     def _heal(self, rule: Rule, now: float) -> None:
         self._take_back(self._armed_by((rule,)), "healed", now)
@@ -139,7 +152,7 @@ class Scripts:
             self._out.note(FaultEnded(run.rule.name, str(arming.fault), why))
             self._retire(run)
         if armed:
-            self._performer.taken_back([arming.damage for _, arming in armed], now)
+            self._performer.taken_back([arming.damage for _, arming in armed if not arming.rests], now)
 
     def _retire(self, run: Run) -> None:
         if run.over and run in self.runs:

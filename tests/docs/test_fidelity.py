@@ -10,7 +10,7 @@ from bustedwall.faults import registry
 from bustedwall.faults.drop import DropFault, Lost
 
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
-SETTINGS = ("larger_than", "probability", "beyond")
+SETTINGS = ("larger_than", "probability", "beyond", "burst")
 
 
 def rows() -> list[list[str]]:

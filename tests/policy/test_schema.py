@@ -157,8 +157,9 @@ def test_each_value_of_a_fault_may_be_a_parameter(word: str) -> None:
     keys = keys_of(fault)
     needed = dict.fromkeys(keys.get("required", ()), "$x")
     way = {"from": "$x"} if "anyOf" in keys else {}
-    for key in keys["properties"]:
-        assert not refused("policy", policy(do=[{word: {**needed, **way, key: "$x"}}]))
+    for key, told in keys["properties"].items():
+        value = dict.fromkeys(told["properties"], "$x") if "properties" in told else "$x"
+        assert not refused("policy", policy(do=[{word: {**needed, **way, key: value}}]))
 
 
 def test_when_match_and_the_rest_of_a_rule_may_be_parameters() -> None:

@@ -154,6 +154,8 @@ def _takes(told: dict[str, object]) -> str:
             return either(str(word) for word in words)
         case {"title": str(title)}:
             return title
+        case {"properties": dict(keys)}:
+            return f"a mapping with {' and '.join(map(str, keys))}"
         case {"type": "boolean"}:
             return "true or false"
         case {"type": "integer", "minimum": least}:

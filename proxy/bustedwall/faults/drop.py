@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from bustedwall.faults.burst import Burst
 from bustedwall.faults.fault import Damage, Fault, LastingFault, Page, Shared, Stage
 from bustedwall.faults.holding import Holding
 from bustedwall.terms.dice import Dice
@@ -94,6 +95,8 @@ class DropFault(LastingFault):
             "drop: {what: data, from: client, larger_than: 1kB}",
             "drop: {what: data, from: server, probability: 5%}",
             "drop: {what: data, from: client, beyond: 64KiB}",
+            "drop: {what: all, from: client, burst: {good: 2s, bad: 200ms}}",
+            "drop: {what: data, from: server, probability: 50%, burst: {good: 2s, bad: 200ms}}",
         ),
         wire="`all from`: the peer's segments arrive, no ACK answers them, it retransmits with doubling gaps, 0.2, "
         "0.4, 0.85, 1.7 s after its segment and so on; ours still go out. `all to`: our segments, data and ACKs, leave "
@@ -107,7 +110,9 @@ class DropFault(LastingFault):
         "`keepalives` those that repeat the last byte, as probes of a closed window do, too. `larger_than` spares what "
         "carries so many bytes or fewer, as a path with a smaller MTU that tells nobody. "
         "`beyond` spares the first bytes: nothing past them is "
-        "ever acknowledged, and a segment across the limit is acknowledged in part.",
+        "ever acknowledged, and a segment across the limit is acknowledged in part. "
+        "With `burst` all passes for a while, then these segments are lost for a while, and so on, as on a link with a "
+        "weak signal: a burst ends with the next retransmission that comes after it.",
         client="send succeeds until its buffer is full, recv waits; ETIMEDOUT when its own limit is reached "
         "(tcp_retries2, about 15 minutes on Linux, or TCP_USER_TIMEOUT). After `next_write` it only waits: about 0.2 s "
         "on a fast path. `acks from client` it does not notice. After a lost FIN it goes on in FIN_WAIT1. With its "
@@ -122,9 +127,11 @@ class DropFault(LastingFault):
         "not our seed, and for each segment by itself; but of segments that come as one piece, up to 64 KiB on "
         "loopback and behind cards that put them together, those behind a lost one are lost with it, and unless it was "
         "the first one nothing counts them. `mss` makes the segments of loopback as short as those of a real path; "
-        "docs/loss.md has how fast a transfer is then. `larger_than` goes by the piece. With `beyond`, bytes behind "
-        "the limit that arrived before it was armed are acknowledged, and held; a segment across the limit that has a "
-        "FIN is lost as a whole.",
+        "docs/loss.md has how fast a transfer is then. A burst is a time and not a number of segments: on an idle "
+        "connection it meets nothing. Its length, and that of the time before it, are exponentially distributed, as in "
+        "Gilbert's model, and drawn by our seed, for each flow by itself. `larger_than` goes by the piece. With "
+        "`beyond`, bytes behind the limit that arrived before it was armed are acknowledged, and held; a segment "
+        "across the limit that has a FIN is lost as a whole.",
         source="from: IP_MINTTL or IPV6_MINHOPCOUNT 255, RFC 5082; to: a record-route option that is malformed on "
         "arrival, RFC 791 §3.1, each answered by an ICMP parameter problem, in IPv6 a segment-routing header, RFC "
         "8754; some of what arrives: a classic BPF filter on the socket, net/core/filter.c; keepalives: RFC 9293 "
@@ -146,6 +153,10 @@ class DropFault(LastingFault):
     """Only with `from`: how likely each of these segments is lost; the kernel draws, for each by itself."""
     beyond: Annotated[Size | None, Field(ge=0)] = None
     """Only with `data` and `from`: spare the first bytes, so many from when it is armed; from `accept` on, exactly."""
+
+    burst: Burst | None = None
+    """Lose them in bursts, and let all pass between; `good` and `bad` are means, what is drawn around them is seeded.
+    Not with `beyond` and `next_write`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -169,21 +180,25 @@ class DropFault(LastingFault):
         if self.larger_than is not None and self.what not in (Lost.ALL, Lost.DATA):
             what = "larger_than goes with all and data, not with {what}"
             raise PydanticCustomError("one_way", what, {"what": self.what.value})
-        if self.beyond is not None and (self.what is not Lost.DATA or len(spares) > 1):
+        if self.beyond is not None and (self.what is not Lost.DATA or len(spares) > 1 or self.burst is not None):
             what = "beyond goes with data and stands alone, as in '{form}'"
             raise PydanticCustomError("one_way", what, {"form": "{what: data, from: client, beyond: 1kB}"})
+        if self.burst is not None and self.what is Lost.NEXT_WRITE:
+            raise PydanticCustomError("one_way", "'next_write' is lost once, and burst loses again and again")
         return self
 
     def arm(self, dice: Dice, shared: Shared) -> Damage:
         """Return one loss on one leg; for what is lost of our own, a stage beside or instead of it."""
+        spells = None if self.burst is None else self.burst.spells(dice)
         if self.source is not None:
             if self.beyond is None:
-                return Damage(losses=self._losses)
+                return Damage(losses=self._losses, spells=spells)
             return Damage(losses=self._losses, stages={self.source: UpTo(self.beyond)})
         assert self.target is not None
         if self.what is Lost.NEXT_WRITE:
             return Damage(stages={self.target.other: NextWrite()})
-        return Damage(losses=self._losses, stages={self.target.other: Holding()} if self.what is Lost.ACKS else {})
+        stages: dict[Leg, Stage] = {self.target.other: Holding()} if self.what is Lost.ACKS else {}
+        return Damage(losses=self._losses, stages=stages, spells=spells)
 
     @cached_property
     def _losses(self) -> dict[Leg, Losses]:
@@ -207,4 +222,4 @@ class DropFault(LastingFault):
         """Return the loss of all that arrives, for the loss of all data or ACKs."""
         if self.source is None or self.what not in (Lost.DATA, Lost.ACKS) or not self._arriving.whole:
             return None
-        return DropFault.model_construct(what=Lost.ALL, source=self.source, span=self.span)
+        return DropFault.model_construct(what=Lost.ALL, source=self.source, burst=self.burst, span=self.span)

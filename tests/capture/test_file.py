@@ -53,6 +53,18 @@ def test_a_disk_that_is_full_tears_no_packet_and_what_comes_later_is_written(
     assert file.size == file.path.stat().st_size
 
 
+def test_a_disk_without_room_for_the_head_is_left_without_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        CaptureFile(tmp_path, "web-1", 128)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_file_that_is_gone_is_not_made_again_without_its_head(tmp_path: Path) -> None:
     file = CaptureFile(tmp_path, "web-1", 128)
     file.path.unlink()

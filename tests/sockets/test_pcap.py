@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -321,6 +323,29 @@ def test_a_reload_of_something_else_goes_on_and_follows_the_upstream_to_another_
         for port in (talk.ports[0], upstream.sock.getsockname()[1]):
             assert handshake(of_leg(found, port)) == [SYN, SYN | ACK, ACK]
     other.sock.close()
+
+
+def test_the_first_client_of_a_door_that_opens_is_in_it_from_its_first_syn(
+    tmp_path: Path, made: list[Captured]
+) -> None:
+    made.append(rig := Captured(tmp_path, 4))
+    address = rig.wall.addresses["web"]
+    new = ("127.0.0.2", address[1])
+    doors = [Door("web", rig.upstream.address, [], at(*address), rig.door.more)]
+    rig.wall.configure([*doors, Door("new", rig.upstream.address, [], at(*new), rig.door.more)])
+    rig.wall.signal(signal.SIGHUP)
+
+    def first() -> socket.socket | None:
+        with suppress(ConnectionRefusedError):
+            return socket.create_connection(new, 10)
+        return None
+
+    client = until(first, "the door is open")
+    port = client.getsockname()[1]
+    rig.upstream.accept()
+    abort(client)
+    leg = of_leg(segments(rig.wall.fact("captured")["file"]), port)
+    assert handshake(leg) == [SYN, SYN | ACK, ACK]
 
 
 def test_a_folder_that_cannot_be_keeps_it_from_starting(tmp_path: Path) -> None:

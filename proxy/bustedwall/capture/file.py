@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -31,7 +32,12 @@ class CaptureFile:
                     raise
         self.size = 0
         """Bytes in it."""
-        self._write(fd, header(snaplen))
+        try:
+            self._write(fd, header(snaplen))
+        except OSError:
+            with suppress(OSError):
+                self.path.unlink()
+            raise
 
     def append(self, data: bytes) -> None:
         """Write packets, all of them or none; raises OSError."""

@@ -255,4 +255,5 @@ class Tap:
 
     def _note(self, flow: int | None, fact: Fact) -> None:
         self._facts.append((flow, fact))
-        self._reactor.callFromThread(self._tell)
+        if len(self._facts) == 1:  # else somebody is on the way to take all of them
+            self._reactor.callFromThread(self._tell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +15,7 @@ from twisted.internet.defer import Deferred
 from bustedwall.capture.tap import Tap
 from bustedwall.capture.taps import Taps
 from bustedwall.kernel.passed import PassedSockets
-from bustedwall.policy.address import Address, Passed
+from bustedwall.policy.address import Address, Listen, Passed
 from bustedwall.policy.load import ProxySetup
 from bustedwall.relay.listener import listen
 from bustedwall.relay.poller import Reactor
@@ -109,12 +110,17 @@ class Wall(Service):
         for setup in (*added, *changed):
             _check_source(setup)
         leaving = [*removed, *(here[setup.name] for setup in moved)]
-        doors = self._open([*added, *moved], leaving)
-        try:
-            taps = self._tap([*added, *changed], here, doors)
-        except CannotStartError:
-            _close(doors, leaving)
-            raise
+        with ExitStack() as undo:
+            # Where a port is known before the door is open, no client comes before the tap.
+            ports = {setup.name: here[setup.name].address.port for setup in changed if setup not in moved}
+            ports |= {setup.name: _port(setup.listen) for setup in (*added, *moved)}
+            taps = self._tap([setup for setup in (*added, *changed) if ports[setup.name]], here, ports, undo)
+            doors = self._open([*added, *moved], leaving)
+            undo.callback(_close, doors, leaving)
+            late = [setup for setup in (*added, *moved) if not ports[setup.name]]
+            ports |= {setup.name: doors[setup.name].getsockname()[1] for setup in late}
+            taps |= self._tap(late, here, ports, undo)
+            undo.pop_all()
         # From here on nothing is refused any more.
         for proxy in removed:
             self._see_off(proxy, drain)
@@ -179,27 +185,24 @@ class Wall(Service):
         return doors
 
     def _tap(
-        self, setups: Sequence[ProxySetup], here: Mapping[str, Proxy], doors: Mapping[str, socket.socket]
+        self, setups: Sequence[ProxySetup], here: Mapping[str, Proxy], ports: Mapping[str, int], undo: ExitStack
     ) -> dict[str, Tap]:
-        """Return the tap of each that is captured, be it the one that it has, or none at all."""
+        """Return the tap of each that is captured, be it the one that it has; raises CannotStartError."""
         taps: dict[str, Tap] = {}
         for setup in setups:
+            proxy = here.get(setup.name)
             if setup.capture is None:
                 continue
-            proxy = here.get(setup.name)
             if proxy is not None and proxy.tap is not None and _captured_alike(proxy.setup, setup):
                 taps[setup.name] = proxy.tap
                 continue
-            port = here[setup.name].address.port if setup.name not in doors else doors[setup.name].getsockname()[1]
+            both = [ports[setup.name], setup.upstream.port]
             try:
-                taps[setup.name] = self._taps.open(
-                    setup.name, setup.capture.folder, setup.capture.snaplen, [port, setup.upstream.port]
-                )
+                tap = self._taps.open(setup.name, setup.capture.folder, setup.capture.snaplen, both)
             except OSError as error:
-                for name, tap in taps.items():
-                    if name not in here or tap is not here[name].tap:
-                        tap.leave()
                 raise CannotStartError(setup, CannotCaptureError(error.errno, error.strerror)) from error
+            undo.callback(tap.leave)
+            taps[setup.name] = tap
         return taps
 
     def _proxy(self, setup: ProxySetup, door: socket.socket, tap: Tap | None) -> Proxy:
@@ -231,6 +234,11 @@ class Wall(Service):
 
 def _names(setups: Iterable[ProxySetup]) -> tuple[str, ...]:
     return tuple(setup.name for setup in setups)
+
+
+def _port(where: Listen) -> int:
+    """Return the port of a door that is yet to be opened; 0 where only its socket will know."""
+    return where.port if isinstance(where, Address) else 0
 
 
 def _close(doors: Mapping[str, socket.socket], leaving: Iterable[Proxy]) -> None:

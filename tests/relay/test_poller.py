@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -43,6 +44,78 @@ def failures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def loop() -> Iterator[poller.Poller]:
     with closing(poller.Poller(Later())) as loop:  # type: ignore[arg-type]  # it notes what a reactor would do
         yield loop
+
+
+class Watching:
+    """Writes down when it is told that there is something, and leaves when its connection is over."""
+
+    def __init__(self, loop: poller.Poller, name: str, story: list[str], fd: int | None = None) -> None:
+        self.ours, self.theirs = socket.socketpair()
+        if fd is not None:
+            with self.ours as ours:
+                self.ours = socket.socket(fileno=os.dup2(ours.fileno(), fd))
+        self.ours.settimeout(0)
+        self._loop, self._name, self._story = loop, name, story
+        loop.watch(self.ours.fileno(), self)
+
+    def on_event(self, events: int) -> None:
+        if events & poller.OUT and not events & poller.READABLE:
+            return  # it may be written to, as from the beginning
+        self._story.append(self._name)
+        if events & poller.FINISHING:
+            self.leave()
+
+    def leave(self) -> None:
+        self._loop.forget(self.ours.fileno())
+        self.ours.close()
+
+    def on_turn(self) -> None:
+        pass
+
+    on_failure = on_turn
+
+
+def until_idle(loop: poller.Poller) -> None:
+    """Give the loop its turns as a reactor does."""
+    while True:
+        loop.doRead()
+        calls, loop.reactor.calls = loop.reactor.calls, []  # type: ignore[attr-defined]  # it is a Later
+        if not calls:
+            return
+
+
+def test_hundreds_of_connections_that_are_over_hold_up_no_message(loop: poller.Poller) -> None:
+    story: list[str] = []
+    ended = [Watching(loop, "over", story) for _ in range(300)]
+    talking = Watching(loop, "message", story)
+    until_idle(loop)
+    for each in ended:
+        each.theirs.close()
+    talking.theirs.send(b"behind them all")
+    until_idle(loop)
+
+    assert story.count("over") == len(ended)
+    assert story.index("message") <= 2 * poller._ENDINGS, "a batch before it was heard of, and its own"
+    talking.leave()
+    talking.theirs.close()
+
+
+def test_what_is_said_of_a_connection_that_was_given_up_is_told_to_nobody(loop: poller.Poller) -> None:
+    story: list[str] = []
+    ended = [Watching(loop, str(number), story) for number in range(2 * poller._ENDINGS)]
+    until_idle(loop)
+    for each in ended:
+        each.theirs.close()
+    last = ended[-1]
+    loop._dispatch(loop._epoll.poll(0))
+    fd = last.ours.fileno()
+    last.leave()
+    late = Watching(loop, "has its descriptor", story, fd)
+    until_idle(loop)
+
+    assert story == [str(number) for number in range(2 * poller._ENDINGS - 1)]
+    late.leave()
+    late.theirs.close()
 
 
 def test_a_door_that_meets_a_bug_rests_and_comes_back(loop: poller.Poller, failures: list[str]) -> None:

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,7 @@ class Wall:
     ) -> None:
         self._journal = folder / "journal.jsonl"
         self._journal_at = 0
+        self._reading = threading.Lock()
         self._facts: list[Fact] = []
         self._said = b""
         self._errors = folder / "stderr"
@@ -106,12 +108,12 @@ class Wall:
         return self._errors.read_text()
 
     def facts(self) -> list[Fact]:
-        """Return all that it has recorded so far."""
-        with self._journal.open("rb") as file:
+        """Return all that it has recorded so far; any thread of a test may ask."""
+        with self._reading, self._journal.open("rb") as file:
             file.seek(self._journal_at)
             whole, newline, _ = file.read().rpartition(b"\n")
-        self._journal_at += len(whole) + len(newline)
-        self._facts += map(json.loads, whole.splitlines())
+            self._journal_at += len(whole) + len(newline)
+            self._facts += map(json.loads, whole.splitlines())
         return self._facts
 
     def descriptors(self) -> list[str]:
@@ -215,6 +217,7 @@ class Rig:
 
     def __init__(self, folder: Path, policies: Mapping[str, Sequence[object]], *, buffer: int | None = None) -> None:
         self.upstreams = {version: Upstream(version, buffer=buffer) for version in VERSIONS}
+        self._commands = folder / "commands"
         self.wall = Wall(
             folder,
             [
@@ -223,7 +226,14 @@ class Rig:
                 for version in VERSIONS
             ],
             "--quiet",
+            "--command-file",
+            str(self._commands),
         )
+
+    def fire(self, name: str) -> None:
+        """Fire a signal on all proxies."""
+        with self._commands.open("w") as commands:
+            commands.write(f"signal {name}\n")
 
     def dial(self, proxy: str, version: int, *, buffer: int | None = None) -> Talk:
         """Connect a client; whether the proxy reaches its upstream is the test's affair."""

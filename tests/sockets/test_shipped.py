@@ -21,7 +21,7 @@ from tests.sockets.calls import QUIET, events
 from bustedwall.policy import library
 from bustedwall.policy.load import load_policy, load_use
 from bustedwall.policy.model import PolicyFile
-from bustedwall.policy.rules import Arm, AtText, Rule, Wait
+from bustedwall.policy.rules import Arm, AtSignal, AtText, Rule, Wait
 from bustedwall.policy.symptom import DATA, PART, REST, WAITS, Does, Symptom
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.units import duration
@@ -63,7 +63,8 @@ class Play:
         """Return the longest time that one of its steps takes."""
         steps = [step for rule in self.rules() for step in rule.steps]
         waits = [step.until for step in steps if isinstance(step, Wait) and isinstance(step.until, float)]
-        return max([*waits, *(step.span or 0.0 for step in steps if isinstance(step, Arm))], default=0.0)
+        spans = [step.span or 0.0 for step in steps if isinstance(step, Arm) and not step.fault.at_door]
+        return max([*waits, *spans], default=0.0)
 
     def symptom(self) -> Symptom:
         assert self.file.symptom is not None
@@ -103,6 +104,9 @@ class Story:
         self.proxy = f"{play.door}-{version}"
         self.client_done = threading.Event()
         self.client_name = ""
+        self.client: Side | None = None
+        self._signals = {rule.when.name for rule in self.rules if isinstance(rule.when, AtSignal)}
+        """Which of its signals nobody has fired yet."""
 
     def facts(self) -> list[Fact]:
         """Return what is recorded of the connection, and of the door."""
@@ -114,6 +118,17 @@ class Story:
         """Return where in the facts the rule has fired."""
         facts = enumerate(self.facts())
         return [i for i, fact in facts if fact["fact"] == "rule-fired" and fact["rule"] == rule.name]
+
+    def fire(self, rule: Rule) -> None:
+        """Fire the signal that a rule waits for, once; of another rule nothing."""
+        if isinstance(rule.when, AtSignal) and rule.when.name in self._signals:
+            self._signals.remove(rule.when.name)
+            self.rig.fire(rule.when.name)
+
+    def is_open(self) -> bool:
+        """Tell whether the door is as it was: a signal that another test has fired may have shut it for a while."""
+        modes = [fact["mode"] for fact in self.facts() if fact["fact"] == "door-set"]
+        return not self._signals or modes[-1:] in ([], ["open"])
 
     def struck(self, rule: Rule) -> bool:
         """Tell whether a rule has fired and the kernel has done what it asked."""
@@ -148,6 +163,8 @@ class Side:
     def call(self, does: Does, expected: str) -> str:
         if does is Does.RULE:
             (rule,) = (rule for rule in self.story.rules if rule.name.endswith(f"/{expected}"))
+            if self is self.story.client:
+                self.story.fire(rule)
             until(lambda: self.story.struck(rule), f"rule {expected} has struck")
             return expected
         if self.sock is None:
@@ -222,6 +239,8 @@ def test_a_policy_has_the_symptoms_of_its_file(rig: Rig, version: int, door: str
         if limit := symptom.given.tcp_user_timeout:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limit * 1000))
         client, server = Side(story, play.request(), ANSWER, sock), Side(story, ANSWER, play.request())
+        story.client = client
+        until(story.is_open, "the door is open")
         serving = threading.Thread(target=lambda: seen_by_server.extend(server.play(symptom.server)), daemon=True)
         serving.start()
         try:

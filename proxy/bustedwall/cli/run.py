@@ -16,6 +16,7 @@ from bustedwall.cli.exits import Exit
 from bustedwall.cli.serving import Options, serve
 from bustedwall.cli.standard import is_terminal, say
 from bustedwall.kernel.abilities import find_out
+from bustedwall.kernel.memory import keep_one_heap
 from bustedwall.policy.address import Address, Listen, contradictions, source, where_to_listen
 from bustedwall.policy.capture import SNAPLEN, capture, objections
 from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
@@ -234,6 +235,7 @@ def run(
         sys.exit(Exit.MISSING_PRIVILEGE if lacking else Exit.FINDING)
     form = (Form.TEXT if is_terminal(sys.stderr) else Form.JSON) if log == "auto" else Form(log)
     options = Options(drain, form, ready_file, state_file, command_file, metrics, verbose=verbose, quiet=quiet)
+    keep_one_heap()  # before the first thread
     sys.exit(serve(setup, load, options))
 
 

@@ -129,12 +129,14 @@ def test_flows_that_share_a_pipe_take_turns(connect: Connect, version: int, leg:
         reader.start()
     for _, speaker, _ in flows:
         assert send(speaker, DATA[: len(DATA) // 2]) == "ok"
+    late = time.monotonic() - began
+    """How much later the last one began than the first, which had the pipe for itself so long."""
     for reader in readers:
         reader.join(20)
     alone = len(DATA) / 2 / RATE
     assert len(got) == 3
     assert max(got.values()) >= 3 * alone * 0.95
-    assert min(got.values()) >= 2 * alone, "nobody has the pipe for himself"
+    assert min(got.values()) >= 2 * alone - 2 * late, "nobody has the pipe for himself"
 
 
 # ---- latency that varies

@@ -21,13 +21,13 @@ from tests.sockets.calls import QUIET, events
 from bustedwall.policy import library
 from bustedwall.policy.load import load_policy, load_use
 from bustedwall.policy.model import PolicyFile
-from bustedwall.policy.rules import Arm, AtSignal, AtText, Rule, Wait
+from bustedwall.policy.rules import Arm, AtRepeat, AtSignal, AtText, Rule, Wait
 from bustedwall.policy.symptom import DATA, PART, REST, WAITS, Does, Symptom
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.units import duration
 
-LONGEST = 1.0
-"""Seconds that the longest of a policy's scaled times is compressed to."""
+LONGEST, INTERVAL = 1.0, 3.0
+"""Seconds that the longest of a policy's scaled times is compressed to; of one that repeats, as it has pauses in it."""
 
 MESSAGE = 1200
 """Bytes of a message: more than any default needs to pass."""
@@ -79,7 +79,8 @@ def plays() -> Iterator[Play]:
         file = load_policy(path)
         scaled = {key: duration(each.default) for key, each in file.parameters.items() if each.scale}
         longest = max(scaled.values(), default=0.0)
-        faster = max(1.0, longest / LONGEST)
+        repeats = any(isinstance(rule.when, AtRepeat) for rule in Play(name, file, {}).rules())
+        faster = max(1.0, longest / (INTERVAL if repeats else LONGEST))
         values = {key: f"{round(seconds / faster * 1000)}ms" for key, seconds in scaled.items()}
         choices = [(key, str(choice)) for key, each in file.parameters.items() for choice in each.choices]
         for choice in choices or [None]:

@@ -32,6 +32,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--policy", "cable-pull"], "'drop all from client' needs lose-from"),
         (["--fault", "drop all from client"], "'drop all from client' needs lose-from"),
         (["--fault", "vanish client"], "'vanish client' needs vanish"),
+        (["--fault", "reject from server"], "'reject from server' needs lose-from and reject"),
         (["--fault", "ignore", "--when", "applied"], "needs lose-syn"),
     ],
 )
@@ -55,6 +56,19 @@ def test_a_config_is_refused_in_the_same_way_at_its_place(tmp_path: Path) -> Non
 
     assert told.exit_code == 4, told.output
     assert "which this machine's kernel does not give us" in told.stderr
+
+
+def test_what_a_raw_socket_is_needed_for_is_refused_with_its_capability_and_the_nearest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = (Tried(Ability.REJECT, Family.IPV4, "EPERM"),)
+    monkeypatch.setattr(module, "find_out", lambda: Abilities(tried, (Family.IPV4,), 0.0))
+    told = CliRunner().invoke(run, [*ONE, "--fault", "reject from server"])
+
+    assert told.exit_code == 4, told.output
+    assert "'reject from server' needs reject, which this machine's kernel does not give us" in told.stderr
+    assert "it takes CAP_NET_RAW: docker run --cap-add NET_RAW, AmbientCapabilities=CAP_NET_RAW in a" in told.stderr
+    assert "approximate (which does 'vanish server') or skip" in told.stderr
 
 
 @pytest.mark.usefixtures("lacking")

@@ -49,15 +49,20 @@ def lasting(seconds: float) -> Iterator[LastingFault]:
             yield spanning(fault, seconds)
 
 
+def privileges(fault: Fault) -> list[str]:
+    """Return the capabilities that a kernel may ask for it."""
+    return sorted({ability.privilege for ability in fault.needs() if ability.privilege})
+
+
 def guarded(fault: Fault) -> bool:
     """Tell whether a kernel may ask a privilege for it."""
-    return any(ability.privileged for ability in fault.needs())
+    return bool(privileges(fault))
 
 
 def marked(faults: Mapping[str, Fault]) -> list[ParameterSet]:
     """Return the names of faults as parameters of a test; what is guarded runs where there is the privilege."""
     return [
-        pytest.param(name, marks=[pytest.mark.root("CAP_NET_ADMIN")] if guarded(fault) else [])
+        pytest.param(name, marks=[pytest.mark.root(*privileges(fault))] if guarded(fault) else [])
         for name, fault in faults.items()
     ]
 

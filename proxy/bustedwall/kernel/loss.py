@@ -19,7 +19,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 from bustedwall.kernel.filter import attach, detach
-from bustedwall.kernel.sockets import Socket
+from bustedwall.kernel.sockets import Socket, speaks_ipv4
 from bustedwall.terms.losses import NO_LOSS, Loss, Losses, Way
 
 IP_MINTTL = 21
@@ -54,7 +54,7 @@ def apply_losses(sock: Socket, losses: Losses, before: Losses = NO_LOSS, numbers
     is not lost.
     """
     ways = {loss.way for loss in losses if not loss.selective}
-    ipv4 = _speaks_ipv4(sock, sock.getpeername()[0])
+    ipv4 = speaks_ipv4(sock, sock.getpeername()[0])
     level, option = (socket.IPPROTO_IP, IP_MINTTL) if ipv4 else (socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT)
     try:
         _filter(sock, losses, before, numbers)
@@ -84,7 +84,7 @@ def lose_outgoing(sock: Socket, *, lost: bool) -> None:
     Raises OSError if the kernel refuses, ENOTCONN if the connection is gone.
     """
     peer = sock.getpeername()[0]
-    if _speaks_ipv4(sock, peer):
+    if speaks_ipv4(sock, peer):
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, _MALFORMED_RECORD_ROUTE if lost else b"")
     else:
         route = _NO_SEGMENTS_LEFT + socket.inet_pton(socket.AF_INET6, peer.partition("%")[0])
@@ -106,7 +106,3 @@ def lose_arriving(sock: Socket, *, lost: bool) -> None:
 def dropped(sock: Socket) -> int:
     """Return how many segments the kernel has thrown away that arrived for a socket; of a listener, its SYNs."""
     return int(_MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size))[_DROPS])
-
-
-def _speaks_ipv4(sock: Socket, peer: str) -> bool:
-    return sock.family == socket.AF_INET or peer.startswith("::ffff:")

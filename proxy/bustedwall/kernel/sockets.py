@@ -97,4 +97,9 @@ def unread(sock: Socket) -> int:
     return int(_INT.unpack(fcntl.ioctl(sock, termios.FIONREAD, bytes(_INT.size)))[0])
 
 
-__all__ = ["Socket", "clamp", "connected", "life", "outgoing", "take", "unread"]
+def speaks_ipv4(sock: Socket, peer: str) -> bool:
+    """Tell whether packets of a connection are IPv4, as those of an IPv6 socket may be."""
+    return sock.family == socket.AF_INET or peer.startswith("::ffff:")
+
+
+__all__ = ["Socket", "clamp", "connected", "life", "outgoing", "speaks_ipv4", "take", "unread"]

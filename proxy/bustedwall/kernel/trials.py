@@ -16,10 +16,11 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from enum import Enum
 
-from bustedwall.kernel.endings import pending_error, vanish
+from bustedwall.kernel.endings import alive, pending_error, vanish
 from bustedwall.kernel.evidence import snapshot
 from bustedwall.kernel.loss import apply_losses, dropped, lose_arriving
 from bustedwall.kernel.packets import open_packets
+from bustedwall.kernel.rejecting import Rejecter
 from bustedwall.kernel.sockets import TCP, Socket, connected, outgoing, take, unread
 from bustedwall.kernel.timer import Timer
 from bustedwall.terms.losses import NO_LOSS, Loss, Way, What
@@ -200,6 +201,19 @@ def _vanish(bench: Bench) -> Trial:
         raise NoEffectError
 
 
+def _reject(bench: Bench) -> Trial:
+    ours, peer = yield from bench.pair()
+    rejecter = Rejecter(ours)
+    bench.closing.callback(rejecter.close)
+    peer.send(b"1")
+    while not rejecter.answer().answered:
+        yield
+    while not (error := pending_error(peer)):
+        yield
+    if error != errno.ECONNRESET or not alive(ours):
+        raise NoEffectError
+
+
 def _capture(bench: Bench) -> Trial:
     door = bench.listener()
     port = int(door.getsockname()[1])
@@ -255,6 +269,7 @@ TRIALS: Mapping[Ability | Aid, Callable[[Bench], Trial]] = {
     Ability.LOSE_SOME: _lose_some,
     Ability.LOSE_SYN: _lose_syn,
     Ability.VANISH: _vanish,
+    Ability.REJECT: _reject,
     Ability.CAPTURE: _capture,
     Aid.SPLICE: _splice,
     Aid.LARGE_PIPES: _large_pipes,

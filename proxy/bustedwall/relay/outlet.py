@@ -17,6 +17,7 @@ from bustedwall.kernel.endings import shut
 from bustedwall.kernel.sockets import Socket
 from bustedwall.relay.aim import Aim
 from bustedwall.relay.pipes import SPLICE, Pipe, pipes
+from bustedwall.relay.rejection import Rejection
 from bustedwall.relay.witness import Witness
 from bustedwall.terms.commands import Depth
 from bustedwall.terms.leg import Leg
@@ -43,6 +44,7 @@ class Outlet(ABC):
         "pending",
         "pipe",
         "piped",
+        "rejection",
         "shut",
         "shut_due",
         "sock",
@@ -67,6 +69,8 @@ class Outlet(ABC):
         """Knows where losses are aimed; None as long as none was."""
         self.witness: Witness | None = None
         """Watches the losses; None as long as there was none."""
+        self.rejection: Rejection | None = None
+        """Answers what arrives by RSTs; None as long as nothing is rejected."""
         self.shut_due = self.shut = False
         self.flush: Depth | None = None
         self.gone = False
@@ -169,6 +173,9 @@ class Outlet(ABC):
         if self.witness is not None:
             self.witness.close()
             self.witness = None
+        if self.rejection is not None:
+            self.rejection.close()
+            self.rejection = None
         self.flow.poller.forget(self.fd)
         end(self.sock)
 

@@ -12,6 +12,7 @@ from bustedwall.kernel.loss import apply_losses, lose_outgoing
 from bustedwall.kernel.sockets import life
 from bustedwall.relay.aim import Aim
 from bustedwall.relay.ending import end_leg
+from bustedwall.relay.rejection import Rejection
 from bustedwall.relay.witness import Witness
 from bustedwall.terms.commands import (
     Close,
@@ -30,7 +31,7 @@ from bustedwall.terms.endings import How
 from bustedwall.terms.events import Measured
 from bustedwall.terms.facts import LossSet, WriteLost
 from bustedwall.terms.leg import Leg
-from bustedwall.terms.losses import Loss, Losses, Way
+from bustedwall.terms.losses import NO_LOSS, Loss, Losses, Way
 
 if TYPE_CHECKING:
     from bustedwall.relay.consulting import Consulting
@@ -98,7 +99,7 @@ def _set_loss(flow: Consulting, leg: TcpLeg, command: SetLoss) -> None:
     witness.end()
     error = None
     try:
-        apply_losses(leg.sock, command.losses, leg.losses, partial(_aimed, leg))
+        apply_losses(leg.sock, command.losses, leg.losses, partial(_ready, leg))
         leg.losses = command.losses
     except OSError as refusal:
         error = errno_name(refusal.errno)
@@ -106,17 +107,30 @@ def _set_loss(flow: Consulting, leg: TcpLeg, command: SetLoss) -> None:
         if leg.aim is not None:  # or it would attach, when it looks again, what was refused
             leg.aim.close()
             leg.aim = None
+        _reject(leg, NO_LOSS)
     flow.note(LossSet(leg.name, words, error, command.causes))
     if words:
         witness.begin(command.losses, words, command.causes)
 
 
-def _aimed(leg: TcpLeg, losses: Losses) -> Mapping[Loss, int]:
+def _ready(leg: TcpLeg, losses: Losses) -> Mapping[Loss, int]:
+    """Have what is rejected answered, before it is lost; return where losses are aimed. Raises OSError."""
+    _reject(leg, losses)
     if leg.aim is None:
         if not any(loss.aimed for loss in losses):
             return {}
         leg.aim = Aim(leg)
     return leg.aim.take(losses)
+
+
+def _reject(leg: TcpLeg, losses: Losses) -> None:
+    """Answer what arrives from now on, or no longer."""
+    wanted = any(loss.rejected for loss in losses)
+    if wanted and leg.rejection is None:
+        leg.rejection = Rejection(leg)
+    elif leg.rejection is not None and not wanted:
+        leg.rejection.close()
+        leg.rejection = None
 
 
 def _witness(leg: TcpLeg) -> Witness:

@@ -50,6 +50,8 @@ class Loss:
     What comes behind a lost one in the same piece is lost with it (`kernel.program`)."""
     beyond: int | None = None
     """Only of data that arrives: spare so many bytes, from what we have read when it takes hold."""
+    rejected: bool = False
+    """Only of all that arrives: each of these segments is answered by a bare RST."""
 
     @property
     def aimed(self) -> bool:
@@ -79,6 +81,8 @@ class Loss:
             words.append(f"probability {self.probability * 100:.6g}%")
         if self.beyond is not None:
             words.append(f"beyond {self.beyond}B")
+        if self.rejected:
+            words.append("rejected")
         return " ".join(words)
 
 

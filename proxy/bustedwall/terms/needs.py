@@ -19,6 +19,9 @@ class Ability(Enum):
     VANISH = "vanish"
     """Close a connection so that its peer hears nothing, and a bare RST when it next speaks."""
 
+    REJECT = "reject"
+    """Answer a segment as a host that knows no such connection, by a RST of our own making; the kernel asks
+    CAP_NET_RAW for that."""
     CAPTURE = "capture"
     """See the packets of a connection as they are on the wire; the kernel asks CAP_NET_RAW for that."""
 
@@ -33,7 +36,7 @@ class Ability(Enum):
         return self.privilege is not None
 
 
-_PRIVILEGES = {Ability.LOSE_SOME: "CAP_NET_ADMIN", Ability.CAPTURE: "CAP_NET_RAW"}
+_PRIVILEGES = {Ability.LOSE_SOME: "CAP_NET_ADMIN", Ability.REJECT: "CAP_NET_RAW", Ability.CAPTURE: "CAP_NET_RAW"}
 
 
 def way_to(capability: str) -> str:

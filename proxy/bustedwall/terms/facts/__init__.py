@@ -23,7 +23,7 @@ from bustedwall.terms.facts.flow import (
 )
 from bustedwall.terms.facts.journal import FactsDropped, JournalTroubled
 from bustedwall.terms.facts.limit import LimitReached
-from bustedwall.terms.facts.loss import LossEvidence, LossSet, WriteLost
+from bustedwall.terms.facts.loss import LossEvidence, LossSet, SegmentsRejected, WriteLost
 from bustedwall.terms.facts.process import (
     ClockJumped,
     CommandRefused,
@@ -95,6 +95,7 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "FlushGaveUp",
     "EndingEvidence",
     "LossSet",
+    "SegmentsRejected",
     "WriteLost",
     "LossEvidence",
     "Captured",

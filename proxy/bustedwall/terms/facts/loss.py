@@ -25,6 +25,19 @@ class LossSet(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentsRejected(Fact):
+    """Segments of a leg were to be answered by a bare RST; told when that has ended."""
+
+    name = "segments-rejected"
+    leg: Leg
+    """The leg whose segments were rejected."""
+    answered: int
+    """How many segments were answered; 0: nothing arrived that could be."""
+    refused: int
+    """How many were not, because our kernel did not take the RST."""
+
+
+@dataclass(frozen=True, slots=True)
 class WriteLost(Fact):
     """The first transmission of one write was lost; TCP repairs it."""
 

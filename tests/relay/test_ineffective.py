@@ -16,7 +16,7 @@ from twisted.internet.threads import deferToThread
 from bustedwall.kernel import endings, loss
 from bustedwall.policy.address import Address
 from bustedwall.policy.rules import AtBytes, AtOpen, Rule, Wait
-from bustedwall.relay import perform
+from bustedwall.relay import perform, rejection
 from bustedwall.relay.tidying import Tidying
 from bustedwall.relay.vigil import Vigil
 from bustedwall.terms.facts import EndingEvidence, Fact, FlowClosed, LossEvidence, LossSet, PeerLost, WriteLost
@@ -81,6 +81,21 @@ async def test_a_loss_that_the_kernel_refuses_is_ineffective_and_the_refusal_is_
 
     assert only(records, LossEvidence).verdict is Verdict.INEFFECTIVE
     assert [fact.error for _, fact in records.facts if isinstance(fact, LossSet)] == ["EPERM"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_answered_is_not_lost_and_the_refusal_is_a_fact(
+    upstream: Upstream, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "no descriptor is left")
+
+    monkeypatch.setattr(rejection, "Rejecter", refuse)
+    rules = (rule(AtOpen(), arm("reject from client")),)
+    records = await talk(upstream, version, rules, ["client: up", "server: down", "client: x"])
+
+    assert only(records, LossEvidence).verdict is Verdict.INEFFECTIVE
+    assert [fact.error for _, fact in records.facts if isinstance(fact, LossSet)] == ["EMFILE"]
 
 
 @pytest_twisted.ensureDeferred

@@ -94,7 +94,7 @@ class About:
         for ability in self.needs:
             if capability := Ability(ability).privilege:
                 guarded.setdefault(capability, []).append(f"`{ability}`")
-        asked = [f"Newer kernels ask {way_to(each)} for {' and '.join(whose)}" for each, whose in guarded.items()]
+        asked = [f"Kernels may ask {way_to(each)} for {' and '.join(whose)}" for each, whose in guarded.items()]
         price = "; ".join(asked) or "No privilege"
         return f"{'; '.join(told)}. {price}; `bustedwall doctor` tries it.{without}"
 

@@ -21,7 +21,11 @@ class Rejection:
         self._answered = self._refused = 0
         self._closed = False
         self._rejecter = Rejecter(leg.sock)
-        leg.flow.poller.watch(self._rejecter.raw.fileno(), self)
+        try:
+            leg.flow.poller.watch(self._rejecter.raw.fileno(), self)
+        except OSError:
+            self._rejecter.close()
+            raise
 
     def close(self) -> None:
         """Answer what has come, and no more; tell how much it was."""

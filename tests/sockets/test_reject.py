@@ -75,7 +75,11 @@ def test_on_the_wire_it_is_a_bare_rst_with_the_number_that_was_acknowledged(
         assert send(victim, b"lost") == "ok"
         until(lambda: recv(victim) == "ECONNRESET", "it is reset")
         packets = of_leg(capture, (peer, proxy), struck)
-    assert told(packets, peer) == ["C[P.]", "S[R]"]
-    segment, answer = (next(packet for packet in packets if packet.has(flag)) for flag in (0x08, RST))
-    assert (answer.flags, answer.seq, answer.ack, answer.window, answer.length) == (RST, segment.ack, 0, 0, 0)
-    assert answer.ttl == segment.ttl
+    sent = [packet for packet in packets if packet.source == peer]
+    answers = [packet for packet in packets if packet.source == proxy]
+    assert told(packets[:2], peer)[0] == "C[P.]"
+    assert {packet.seq for packet in sent} == {sent[0].seq}, "nothing, or on a busy machine the same once more"
+    assert 1 <= len(answers) <= len(sent)
+    assert {(a.flags, a.seq, a.ack, a.window, a.length, a.ttl) for a in answers} == {
+        (RST, sent[0].ack, 0, 0, 0, sent[0].ttl)
+    }, "bare, and no ACK of what was sent"

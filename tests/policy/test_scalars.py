@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bustedwall.policy.scalars import plain
+from bustedwall.terms.scalars import plain
 
 
 @pytest.mark.parametrize(

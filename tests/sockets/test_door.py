@@ -17,14 +17,14 @@ import pytest
 from tests.relay.peers import HANG, VERSIONS, abort, read_exactly, recv, send, until
 from tests.relay.rig import policy
 from tests.sockets.calls import QUIET, play, state
-from tests.sockets.doors import connected, house
+from tests.sockets.doors import House, connected, filtered, house
 
 LIMIT = 0.8
 """Seconds after which a client's kernel gives its connect up."""
 
 ONE = {"signal": "one"}
 TWO = {"signal": "two"}
-SYN_SENT = 2
+ESTABLISHED, SYN_SENT = 1, 2
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"IPv{version}")
@@ -191,6 +191,53 @@ def test_ignore_under_load_and_open_again_lets_everybody_in(tmp_path: Path, vers
         assert [connected(sock) for sock in waiting] == ["ok"] * 20
         for _ in waiting:
             stack.enter_context(home.upstream.accept())
+
+
+@pytest.mark.root("CAP_NET_ADMIN")
+def test_ignore_some_clients_and_the_others_come_in_and_keep_no_filter(tmp_path: Path, version: int) -> None:
+    clients = {4: "127.0.0.0/8", 6: "::1"}[version]
+    some = policy(tmp_path, "some", [{"ignore": {"clients": clients}}], ONE)
+    with house(tmp_path, version, [some], listen="[::]:0") as home:
+        others = House(home.wall, home.upstream, 10 - version)
+        home.one()
+        home.set("ignore-some")
+        sock, at_once = home.knock_at_once(LIMIT)
+        with sock:
+            assert at_once == "EINPROGRESS"
+            error, took = home.knock(LIMIT)
+            assert (error, took >= LIMIT) == ("ETIMEDOUT", True)
+            assert connected(sock) == "ETIMEDOUT"
+        assert not home.asked()
+        talk = others.connect()
+        assert send(talk.client, b"let in") == "ok"
+        assert recv(talk.server) == b"let in"
+        assert filtered(home.wall.pid) == 1, "the door's own filter"
+        home.change()
+        assert home.set("open")["lost"] >= 2
+        assert filtered(home.wall.pid) == 0
+        home.serves()
+
+
+@pytest.mark.root("CAP_NET_ADMIN")
+def test_ignore_last_acks_connects_clients_that_nobody_accepts(tmp_path: Path, version: int) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "last", [{"ignore": {"what": "last_ack"}}], ONE)]) as home:
+        talk = home.connect()
+        home.one()
+        home.set("ignore-some")
+        assert home.knock()[0] == "ok", "connect does not notice"
+        client = home.dial().client
+        assert state(client) == ESTABLISHED
+        script = ["send: ok", "recv: nothing", "send: ok", "recv: nothing"]
+        assert play(client, script, lambda: None) == script
+        assert not home.asked()
+        assert send(talk.client, b"still here") == "ok"
+        assert recv(talk.server) == b"still here"
+        home.change()
+        assert home.set("open")["lost"] >= 2
+        while (said := recv(home.upstream.accept())) == "EOF":  # who has knocked and left
+            pass
+        assert said == b"some wordssome words"[: len(said)]
+        assert filtered(home.wall.pid) == 0
 
 
 # ---- backlog_full

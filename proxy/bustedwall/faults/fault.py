@@ -209,6 +209,10 @@ def _shown(setting: object) -> str:
             return str(setting).lower()
         case dict():
             return f"{{{', '.join(f'{key}: {_shown(value)}' for key, value in setting.items())}}}"
+        case list():
+            return f"[{', '.join(map(_shown, setting))}]"
+        case str() if setting.startswith(":"):
+            return f"'{setting}'"
         case _:
             return str(setting)
 

@@ -1,7 +1,8 @@
 """What the rules of a policy do to a proxy's door.
 
 The door is one, so faults that change it come from moments of the policy, never of a flow. Several
-may be armed; the strictest of them is what clients meet.
+may be armed; the strictest of them is what clients meet, and of those that lose some of what comes
+the union.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Doorway:
     def door(self) -> Door:
         """What clients meet now."""
         doors = [arming.damage.door for _, arming in self._scripts.armed() if arming.damage.door is not None]
-        return max(doors, key=_strictness, default=OPEN_DOOR)
+        strictest = max(doors, key=_strictness, default=OPEN_DOOR)
+        if strictest.mode is not DoorMode.IGNORE_SOME:
+            return strictest
+        return Door(strictest.mode, ignored=frozenset().union(*(door.ignored for door in doors)))
 
     @property
     def armed(self) -> list[tuple[str, str]]:

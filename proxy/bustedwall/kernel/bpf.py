@@ -47,6 +47,9 @@ IF_ANY_BIT = 0x45
 RETURN = 0x06
 RETURN_A = 0x16
 
+NETWORK = 0xFFF00000
+"""A load from here on is from the IP header (SKF_NET_OFF, linux/filter.h)."""
+
 RANDOM = 0xFFFFF000 + 56
 """A load from here is a random number of 32 bits (SKF_AD_OFF + SKF_AD_RANDOM, linux/filter.h)."""
 

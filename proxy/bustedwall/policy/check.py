@@ -10,12 +10,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bustedwall.policy.problem import Problem
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.shape import choices_of, keys_at, model_at, written
 from bustedwall.policy.source import Document, Path
 from bustedwall.policy.steps import StepModel
 from bustedwall.policy.words import either, nearest, suggestion
 from bustedwall.policy.written import KEY
+from bustedwall.terms.scalars import shown
 
 Model = TypeVar("Model", bound=BaseModel)
 

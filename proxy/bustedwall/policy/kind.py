@@ -6,9 +6,9 @@ from enum import Enum
 
 from bustedwall.policy.model import ConfigFile, PolicyFile
 from bustedwall.policy.problem import PolicyError, Problem
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.source import Document
 from bustedwall.policy.words import nearest
+from bustedwall.terms.scalars import shown
 
 
 class Kind(Enum):

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.rules import ALL_FLOWS, Age, Match
-from bustedwall.policy.scalars import shown
+from bustedwall.terms.networks import Networks
 from bustedwall.terms.units import Fraction
 
-Network = IPv4Network | IPv6Network
 Ordinal = Annotated[int, Field(strict=True, ge=1)]
-
-
-def _network(value: object) -> Network:
-    if not isinstance(value, str):
-        what = "expected an address such as 10.0.0.7 or 10.0.0.0/8, got {got}"
-        raise PydanticCustomError("network", what, {"got": shown(value)})
-    try:
-        return ip_network(value)
-    except ValueError as error:
-        if "host bits" in str(error):
-            whole = str(ip_network(value, strict=False))
-            what = "'{got}' is an address within a network: did you mean '{whole}' or '{host}'?"
-            context = {"got": value, "whole": whole, "host": value.partition("/")[0]}
-            raise PydanticCustomError("network", what, context) from None
-        what = "expected an address such as 10.0.0.7 or 10.0.0.0/8, got {got}"
-        raise PydanticCustomError("network", what, {"got": shown(value)}) from None
-
-
-def networks(value: object) -> tuple[Network, ...]:
-    """Return the networks of one address or of a list; raises PydanticCustomError."""
-    if isinstance(value, list) and not value:
-        raise PydanticCustomError("network", "this must not be empty")
-    return tuple(_network(one) for one in (value if isinstance(value, list) else [value]))
-
-
-Networks = Annotated[
-    tuple[Network, ...],
-    PlainValidator(networks),
-    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1}),
-]
 
 
 class WrittenFlows(BaseModel):

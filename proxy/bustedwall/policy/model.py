@@ -16,10 +16,10 @@ from bustedwall.policy.matching import Ordinal, WrittenMatch
 from bustedwall.policy.moments import WrittenTrigger
 from bustedwall.policy.proxy_protocol import WrittenProxyProtocol
 from bustedwall.policy.rules import Rule
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.steps import WrittenStep
 from bustedwall.policy.symptom import Symptom
 from bustedwall.policy.written import MARK
+from bustedwall.terms.scalars import shown
 from bustedwall.terms.units import Fraction
 
 POLICY_NAME = r"[a-z0-9-]+"

@@ -29,10 +29,10 @@ from bustedwall.policy.rules import (
     Clock,
     Trigger,
 )
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.words import nearest
 from bustedwall.policy.written import KEY, Written, mistake
 from bustedwall.terms.leg import Leg
+from bustedwall.terms.scalars import shown
 from bustedwall.terms.units import Duration, Size
 
 SHORTEST = 0.01

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 from bustedwall.policy.model import PARAMETER_NAME, WrittenParameter
 from bustedwall.policy.problem import Problem
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.source import Document, Located, Path
 from bustedwall.policy.words import either, nearest, suggestion
+from bustedwall.terms.scalars import shown
 from bustedwall.terms.units import duration, is_duration
 
 _REFERENCE = re.compile(rf"\$({PARAMETER_NAME})")

@@ -14,8 +14,8 @@ import yaml
 from yaml.reader import ReaderError
 
 from bustedwall.policy.problem import PolicyError, Problem
-from bustedwall.policy.scalars import plain
 from bustedwall.policy.source import Document, Path, Place, Source, Span
+from bustedwall.terms.scalars import plain
 
 
 class _Mark(Protocol):

@@ -32,7 +32,7 @@ from bustedwall.policy.rules import (
 )
 from bustedwall.policy.source import Path
 from bustedwall.terms.dice import Dice
-from bustedwall.terms.door import DoorMode
+from bustedwall.terms.door import DoorMode, Knock
 from bustedwall.terms.endings import How
 from bustedwall.terms.leg import Leg
 
@@ -71,10 +71,12 @@ def damage_of(fault: Fault) -> Damage:
     return fault.arm(Dice.seeded(0), Shared())
 
 
-def loses_syns(fault: Fault) -> bool:
-    """Tell whether a fault makes the kernel lose what arrives at the door."""
+def loses_at_the_door(fault: Fault) -> bool:
+    """Tell whether a fault makes the kernel lose at the door what is no SYN, too."""
     door = damage_of(fault).door
-    return door is not None and door.mode is DoorMode.IGNORE
+    if door is None:
+        return False
+    return door.mode is DoorMode.IGNORE or any(ignored.what is Knock.LAST_ACK for ignored in door.ignored)
 
 
 def forgets(fault: Fault) -> bool:

@@ -11,10 +11,10 @@ from bustedwall.policy import library, template
 from bustedwall.policy.kind import Kind, expect
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError, Problem
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.source import Document, Place
 from bustedwall.policy.use import Use
 from bustedwall.policy.words import suggestion
+from bustedwall.terms.scalars import shown
 
 _LARGEST = 1 << 20
 """Bytes of one file; more is a mistaken path, perhaps /dev/zero."""

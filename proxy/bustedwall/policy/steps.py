@@ -16,9 +16,9 @@ from bustedwall.faults import registry
 from bustedwall.faults.fault import Fault, LastingFault
 from bustedwall.policy.moments import FLOW_FORMS, FLOW_WORDS, FORMS, WORDS, form_of, read_flow_moment
 from bustedwall.policy.rules import Arm, Heal, Step, Wait
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.words import nearest
 from bustedwall.policy.written import Written, mistake
+from bustedwall.terms.scalars import shown
 from bustedwall.terms.units import duration
 
 

@@ -9,9 +9,9 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.words import nearest
 from bustedwall.policy.written import KEY, mistake
+from bustedwall.terms.scalars import shown
 from bustedwall.terms.units import Duration
 
 

@@ -14,12 +14,12 @@ from bustedwall.policy.missing import Terms, spare
 from bustedwall.policy.model import PolicyFile, WrittenParameter, WrittenRule
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.rules import Rule
-from bustedwall.policy.scalars import shown
 from bustedwall.policy.sense import nonsense
 from bustedwall.policy.source import Document, Located, Path, Place, dotted
 from bustedwall.policy.together import clashes
 from bustedwall.policy.words import suggestion
 from bustedwall.terms.facts import StepUnmet
+from bustedwall.terms.scalars import shown
 
 
 @dataclass(frozen=True, slots=True)

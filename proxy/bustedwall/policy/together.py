@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bustedwall.policy.rules import Arm, Rule
-from bustedwall.policy.sense import forgets, loses_syns
+from bustedwall.policy.sense import forgets, loses_at_the_door
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Clash:
 def clashes(rules: Sequence[Rule]) -> Iterator[Clash]:
     """Tell of each step that an earlier one makes impossible; of each rule once.
 
-    The loss of SYNs is a loss at the listener, and it takes with it what arrives for flows that are
-    forgotten: a vanished flow's peer would meet silence, not the bare RST that makes `vanish` what
+    The loss of SYNs is a loss at the listener, as that of last ACKs is, and it takes with it what arrives
+    for flows that are forgotten: a vanished flow's peer would meet silence, not the bare RST that makes `vanish` what
     it is.
     """
     first: dict[str, Rule] = {}
@@ -44,7 +44,7 @@ def clashes(rules: Sequence[Rule]) -> Iterator[Clash]:
 
 
 def _kind(step: Arm) -> str | None:
-    if loses_syns(step.fault):
+    if loses_at_the_door(step.fault):
         return "ignore"
     return "vanish" if forgets(step.fault) else None
 
@@ -54,5 +54,5 @@ def _what(kind: str, other: Rule, rule: Rule) -> str:
     where = "this rule" if other is rule else f"rule '{other.name}'"
     return (
         f"'{kind}' cannot be in one proxy with the '{known}' of {where}: "
-        "while SYNs are lost, so is what would bring a vanished flow's RST"
+        "while the door ignores clients, what would bring a vanished flow's RST is lost, too"
     )

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError, Problem
-from bustedwall.policy.scalars import plain
 from bustedwall.policy.source import Document, Path, Place, Source, Span
+from bustedwall.terms.scalars import plain
 
 NAME = "command-line"
 """What the policy is called in the records; its only rule is called `fault`."""

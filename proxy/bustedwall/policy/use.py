@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bustedwall.policy.problem import PolicyError, Problem
-from bustedwall.policy.scalars import plain, shown
 from bustedwall.policy.source import Document, Located, Path, Place, Source, Span
+from bustedwall.terms.scalars import plain, shown
 
 _FORMS = "a library policy, './file.yaml', or {NAME: {parameter: value}}"
 

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from bustedwall.kernel.endings import errno_name
+from bustedwall.kernel.knocks import let_go, lose_none, lose_some
 from bustedwall.kernel.loss import dropped, lose_arriving
 from bustedwall.kernel.sockets import Socket, clamp, take
 from bustedwall.policy.address import Address
@@ -100,6 +101,8 @@ class Listener:
         self._mss: int | None = None
         """What the segments of its clients are clamped to."""
         self._door = OPEN_DOOR
+        self._inherited = False
+        """There was a filter, which those have too who came meanwhile, however late they are accepted."""
         self._dropped = dropped(sock)
         """What the kernel had discarded when the door was set last."""
         self._resting = False
@@ -141,7 +144,7 @@ class Listener:
         error = None
         try:
             self._leave(self._door.mode)
-            self._enter(door.mode)
+            self._enter(door)
             self._door = door
         except OSError as refusal:
             error = errno_name(refusal.errno)
@@ -156,15 +159,21 @@ class Listener:
     def _leave(self, mode: DoorMode) -> None:
         if mode is DoorMode.IGNORE:
             lose_arriving(self.sock, lost=False)
+        elif mode is DoorMode.IGNORE_SOME:
+            lose_none(self.sock)
         elif mode in (DoorMode.REFUSE, DoorMode.FULL):
             if self._mss is not None:
                 clamp(self.sock, self._mss)  # the shutdown of `refuse` has forgotten it
             self.sock.listen(_BACKLOG)
         self._door = OPEN_DOOR
 
-    def _enter(self, mode: DoorMode) -> None:
+    def _enter(self, door: Door) -> None:
+        mode = door.mode
         if mode is DoorMode.IGNORE:
             lose_arriving(self.sock, lost=True)
+        elif mode is DoorMode.IGNORE_SOME:
+            lose_some(self.sock, door.ignored)
+            self._inherited = True
         elif mode is DoorMode.FULL:
             self.sock.listen(0)
         elif mode is DoorMode.REFUSE:
@@ -176,7 +185,7 @@ class Listener:
 
     def _watch(self) -> None:
         """Be told of clients if there can be any, and they are to be accepted."""
-        wanted = not self._resting and self._door.mode in (DoorMode.OPEN, DoorMode.IGNORE)
+        wanted = not self._resting and self._door.mode in (DoorMode.OPEN, DoorMode.IGNORE, DoorMode.IGNORE_SOME)
         if wanted != self._watched:
             self._watched = wanted
             (self._poller.open_door if wanted else self._shut)(self.sock.fileno(), self)
@@ -218,6 +227,8 @@ class Listener:
                     continue
                 self._rest(errno_name(error.errno))
                 return
+            if self._inherited:
+                let_go(sock)
             self._accept(sock, peer[:2])
 
     def on_failure(self) -> None:

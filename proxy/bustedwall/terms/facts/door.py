@@ -48,6 +48,6 @@ class DoorSet(Fact):
     mode: DoorMode
     """How the door is from now on."""
     lost: int
-    """SYNs that were lost since the door was set last."""
+    """Segments that were lost at the door since it was set last: SYNs, last ACKs."""
     error: str | None = None
     """The errno's name where the kernel refused; then the door is as it was."""

@@ -85,7 +85,7 @@ def faults() -> tuple[Fault, ...]:
     found = []
     for kind in registry().values():
         for example in kind.page.examples:
-            for text in (example, re.sub("client|server", lambda leg: Leg(leg[0]).other.value, example)):
+            for text in (example, re.sub(r"\b(?:client|server)\b", lambda leg: Leg(leg[0]).other.value, example)):
                 step = yaml.safe_load(text)
                 value = next(iter(step.values())) if isinstance(step, dict) else {}
                 found.append(kind.model_validate(kind.long_form(value) if isinstance(value, str) else value))

@@ -12,7 +12,7 @@ from bustedwall.flow.table import FlowTable
 from bustedwall.policy.rules import Age, AtApplied, AtOpen, AtPolicyAge, AtRepeat, AtSignal, Heal, Match, Rule, Wait
 from bustedwall.terms.commands import Note
 from bustedwall.terms.dice import Dice
-from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode
+from bustedwall.terms.door import OPEN_DOOR, Door, DoorMode, Ignored, Knock
 from bustedwall.terms.events import Woke
 from bustedwall.terms.facts import RuleSpared, ShareDrawn
 
@@ -159,6 +159,33 @@ def test_of_two_doors_that_ignore_the_one_that_does_so_for_ever_is_met() -> None
         SetDoor(Door(DoorMode.IGNORE, 2)),
         SetDoor(Door(DoorMode.IGNORE)),
     ]
+
+
+def test_of_doors_that_ignore_some_the_union_is_met_and_a_stricter_one_alone() -> None:
+    def ignoring(name: str, span: float, **options: object) -> Rule:
+        return rule(AtSignal(name), arm("ignore", span=span, **options), name=f"test/{name}")
+
+    ten, one = Ignored(Knock.SYN, (ip_network("10.0.0.0/8"),)), Ignored(Knock.LAST_ACK, (ip_network("::1"),))
+    of = table()
+    told(
+        of,
+        RulesChanged(
+            (
+                ignoring("ten", 5.0, clients="10.0.0.0/8"),
+                ignoring("one", 9.0, what="last_ack", clients="::1"),
+                ignoring("all", 2.0),
+            )
+        ),
+        0.0,
+    )
+
+    assert told(of, Signalled("ten"), 0.0)[0] == SetDoor(Door(DoorMode.IGNORE_SOME, ignored=frozenset({ten})))
+    both = SetDoor(Door(DoorMode.IGNORE_SOME, ignored=frozenset({ten, one})))
+    assert told(of, Signalled("one"), 0.0)[0] == both
+    assert told(of, Signalled("all"), 0.0)[0] == SetDoor(Door(DoorMode.IGNORE))
+    assert told(of, Woke(), 2.0) == [both]
+    assert told(of, Woke(), 5.0) == [SetDoor(Door(DoorMode.IGNORE_SOME, ignored=frozenset({one})))]
+    assert told(of, Woke(), 9.0) == [SetDoor(OPEN_DOOR)]
 
 
 def test_a_total_counts_at_the_door_too_and_a_firing_that_is_spared_is_told() -> None:

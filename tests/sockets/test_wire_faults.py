@@ -297,6 +297,37 @@ def home_peer(packets: list[Packet]) -> int:
     return packets[0].source if packets else 0
 
 
+def test_a_handshake_whose_end_is_lost(tmp_path: Path, version: int) -> None:
+    step = {"ignore": {"what": "last_ack"}}
+    with house(tmp_path, version, [policy(tmp_path, "acks", [step], {"signal": "one"})]) as home:
+        home.one()
+        home.set("ignore-some")
+        with capturing(home.address[1]) as capture:
+            client = home.dial().client
+            here = client.getsockname()[1]
+            assert send(client, WORDS) == "ok"
+            found = wait_for(
+                capture.packets,
+                lambda seen: told(seen, here).count("S[S.]") >= 2 and sum(packet.repeated for packet in seen) >= 2,
+            )
+    assert told(found, here)[:4] == ["C[S]", "S[S.]", "C[.]", "C[P.]"]
+    assert {packet.flags for packet in found if packet.source != here} == {SYN | ACK}, "no ACK answers the data"
+    again = [packet.time for packet in found if packet.source != here]
+    assert again[1] - again[0] >= 0.9, "after a second, RFC 6298 §2.1"
+    assert len({packet.seq for packet in found if packet.length}) == 1, "its data is sent again and again"
+
+
+def test_a_syn_of_who_is_not_meant_is_answered(tmp_path: Path, version: int) -> None:
+    step = {"ignore": {"clients": ["127.0.0.2", "::2"]}}
+    with house(tmp_path, version, [policy(tmp_path, "some", [step], {"signal": "one"})]) as home:
+        home.one()
+        home.set("ignore-some")
+        with capturing(home.address[1]) as capture:
+            here = home.dial().client.getsockname()[1]
+            found = wait_for(capture.packets, lambda seen: len(told(seen, here)) >= 3)
+    assert told(found, here)[:3] == ["C[S]", "S[S.]", "C[.]"]
+
+
 def test_full_backlog_the_syns_of_the_others_are_not_answered(tmp_path: Path, version: int) -> None:
     with house(tmp_path, version, [policy(tmp_path, "full", ["backlog_full"], {"signal": "one"})]) as home:
         home.one()

@@ -35,7 +35,8 @@ def test_every_fault_has_its_row_and_every_loss_has_one() -> None:
     settings = set(DropFault.model_fields) - {"what", "source", "target", "span"}
     assert settings == set(SETTINGS), "each setting of `drop` that chooses segments has a row"
     others = {f"`{word}`" for word, kind in registry().items() if kind is not DropFault}
-    others |= {"`ignore` with `clients`", *(f"`ignore: {{what: {what.value}}}`" for what in Knock if what is not Knock.SYN)}
+    knocks = {f"`ignore: {{what: {what.value}}}`" for what in Knock if what is not Knock.SYN}
+    others |= {"`ignore` with `clients`", *knocks}
     assert set(named) == others | {variant(fault) for fault in drops}
     assert len(named) == len(set(named))
 

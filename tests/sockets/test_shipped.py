@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from tests.faults.written import guarded
 from tests.relay.peers import FAMILY, HANG, abort, at, recv, send, until
 from tests.relay.rig import Fact, Rig, running
@@ -242,10 +243,19 @@ class Side:
         return WAITS if given == "nothing" else given
 
 
-@pytest.mark.parametrize(
-    "door",
-    [pytest.param(door, marks=[pytest.mark.root("CAP_NET_ADMIN")] if door in GUARDED else []) for door in PLAYS],
-)
+def played() -> list[ParameterSet]:
+    """Return each play over both versions; what is guarded needs the privilege, and all of IPv6 time."""
+    found = []
+    for door in PLAYS:
+        marks = [pytest.mark.root("CAP_NET_ADMIN")] if door in GUARDED else []
+        found += [
+            pytest.param(4, door, marks=marks, id=f"IPv4-{door}"),
+            pytest.param(6, door, marks=[*marks, pytest.mark.long("a second each")], id=f"IPv6-{door}"),
+        ]
+    return found
+
+
+@pytest.mark.parametrize(("version", "door"), played())
 def test_a_policy_has_the_symptoms_of_its_file(rig: Rig, version: int, door: str) -> None:
     play = PLAYS[door]
     symptom, story, began = play.symptom(), Story(rig, play, version), time.monotonic()

@@ -9,12 +9,14 @@ import math
 import random
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernel import machine
+from tests.kernel.machine import within
 
 from bustedwall.kernel import filter as kernel_filter
 from bustedwall.kernel.filter import aim
@@ -24,6 +26,7 @@ from bustedwall.terms.losses import Loss, Way, What
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 MSS = 1448
 NO_DRAWS: Iterator[int] = iter(())
+RANDOM = 0xFFFFF038
 EXPECTED = 5
 """The next byte's number: the ones before it wrap around."""
 
@@ -46,56 +49,11 @@ def segment(seq: int, options: int, flags: int, size: int) -> bytes:
     return header + b"\xff" * (4 * options) + b"\xff" * size
 
 
-ARITHMETIC: dict[int, Callable[[int, int, int], int]] = {
-    0x0C: lambda a, x, _: a + x,
-    0x24: lambda a, _, k: a * k,
-    0x64: lambda a, _, k: a << k,
-    0x14: lambda a, _, k: a - k,
-    0x1C: lambda a, x, _: a - x,
-    0x54: lambda a, _, k: a & k,
-    0x74: lambda a, _, k: a >> k,
-}
-COMPARISON: dict[int, Callable[[int, int, int], bool]] = {
-    0x15: lambda a, _, k: a == k,
-    0x25: lambda a, _, k: a > k,
-    0x2D: lambda a, x, _: a > x,
-    0x35: lambda a, _, k: a >= k,
-    0x45: lambda a, _, k: bool(a & k),
-}
-"""By operation, of the accumulator, the index and the instruction's own value (linux/bpf_common.h)."""
-
-
 def run(program: bytes, data: bytes, draws: Iterator[int]) -> int:
     """Return how many bytes of a segment the program keeps, as sk_filter takes what it returns."""
-    stored = [0] * 16
-    loads: dict[int, Callable[[int], int]] = {
-        0x60: lambda k: stored[k],
-        0x20: lambda k: next(draws) if k == 0xFFFFF038 else int.from_bytes(data[k : k + 4], "big"),
-        0x30: lambda k: data[k],
-        0x80: lambda _: len(data),
-    }
-    code = list(struct.iter_unpack("HBBI", program))
-    a = x = at = 0
-    while True:
-        op, yes, no, k = code[at]
-        at += 1
-        if op in (0x06, 0x16):
-            return min(a if op == 0x16 else k, len(data))
-        if op in loads:
-            a = loads[op](k)
-        elif op in ARITHMETIC:
-            a = ARITHMETIC[op](a, x, k) & 0xFFFFFFFF
-        elif op in COMPARISON:
-            at += yes if COMPARISON[op](a, x, k) else no
-        elif op in (0x02, 0x03):
-            stored[k] = a if op == 0x02 else x
-        elif op in (0x01, 0x61):
-            x = k if op == 0x01 else stored[k]
-        elif op == 0x87:
-            a = x
-        else:
-            assert op == 0x07
-            x = a
+    load = within(data)
+    kept = machine.run(program, lambda at, size: next(draws) if at == RANDOM else load(at, size), len(data))
+    return min(kept, len(data))
 
 
 def meant(loss: Loss, seq: int, flags: int, size: int, drawn: int) -> bool:

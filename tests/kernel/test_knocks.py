@@ -10,12 +10,13 @@ import errno
 import select
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernel import machine
 from tests.kernel.pairs import door, target
 from tests.relay.peers import HANG, recv, send, until
 
@@ -54,22 +55,7 @@ def kept(program: bytes, sender: str, flags: int) -> bool:
         assert start + size <= len(data), "beyond the packet"
         return int.from_bytes(data[start : start + size])
 
-    steps: dict[int, Callable[[int, int], int]] = {
-        0x20: lambda _, k: load(k, 4),
-        0x30: lambda _, k: load(k, 1),
-        0x54: lambda a, k: a & k,
-        0x74: lambda a, k: a >> k,
-    }
-    code, a, at = list(struct.iter_unpack("HBBI", program)), 0, 0
-    while True:
-        op, yes, no, k = code[at]
-        at += 1
-        if op == 0x06:
-            return bool(k)
-        if op in steps:
-            a = steps[op](a, k)
-        else:
-            at += yes if {0x15: a == k, 0x45: bool(a & k)}[op] else no
+    return bool(machine.run(program, load))
 
 
 def meant(ignored: Ignored, sender: str, flags: int) -> bool:

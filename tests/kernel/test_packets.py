@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from tests.capture.packets import TCP, UDP, between, tcp, v4, v6
+from tests.kernel import machine
+from tests.kernel.machine import within
 from tests.relay.peers import until
 
 from bustedwall.kernel import packets as module
@@ -38,37 +39,11 @@ class Seen:
     device: int = ETHERNET
 
 
-SIZES = {0x20: 4, 0x28: 2, 0x30: 1, 0x48: 2}
-"""Bytes that a load takes, by its code (linux/bpf_common.h)."""
-
-
-def loaded(packet: Seen, code: int, at: int) -> int | None:
-    """Return a number out of a packet, or what the kernel says of it; None: it is too short."""
-    told = {PROTOCOL: packet.protocol, PACKET_TYPE: packet.kind, DEVICE_TYPE: packet.device}
-    data = packet.data[at : at + SIZES[code]]
-    return told.get(at, int.from_bytes(data, "big") if len(data) == SIZES[code] else None)
-
-
 def kept(packet: Seen) -> int:
-    """Run the program, as Documentation/networking/filter.rst says; return how many bytes it keeps."""
-    code = list(struct.iter_unpack("HBBI", PROGRAM))
-    a = x = at = 0
-    while True:
-        what, yes, no, k = code[at]
-        at += 1
-        if what == 0x06:
-            return int(k)
-        if what in SIZES:
-            found = loaded(packet, what, k + x if what == 0x48 else k)
-            if found is None:
-                return 0
-            a = found
-        elif what in (0x15, 0x45):
-            at += yes if (a == k if what == 0x15 else a & k) else no
-        elif what in (0x04, 0x64):
-            a = a + k if what == 0x04 else a << k
-        else:
-            x = {0x01: k, 0xB1: (packet.data[0] & 15) * 4, 0x07: a}[what]
+    """Return how many bytes of a packet the program keeps."""
+    told = {PROTOCOL: packet.protocol, PACKET_TYPE: packet.kind, DEVICE_TYPE: packet.device}
+    load = within(packet.data)
+    return machine.run(PROGRAM, lambda at, size: told[at] if at in told else load(at, size))
 
 
 PROGRAM = program(PORTS, SNAPLEN)

@@ -67,6 +67,16 @@ class House:
         """Connect a client."""
         return Talk(self.wall, "door", dial(self.address), None)
 
+    def is_deaf_to_clients(self, limit: float) -> None:
+        """Require that connecting waits, and that nothing but its own limit ends it."""
+        sock, at_once = self.knock_at_once(limit)
+        with sock:
+            assert at_once == "EINPROGRESS"
+            error, took = self.knock(limit)
+            assert (error, took >= limit) == ("ETIMEDOUT", True)
+            assert connected(sock) == "ETIMEDOUT"
+        assert not self.asked()
+
     def knock(self, limit: float | None = None) -> tuple[str, float]:
         """Connect, blocking; return what connect gave, and the seconds that it took."""
         with socket.socket(FAMILY[self.version]) as sock:

@@ -31,7 +31,7 @@ hypothesis.settings.register_profile("house", database=None, deadline=None, dera
 hypothesis.settings.register_profile("explore", hypothesis.settings.get_profile("house"), derandomize=False)
 hypothesis.settings.load_profile("house")
 
-PURE = {"faults", "flow", "policy", "record", "terms"}
+PURE = {"faults", "flow", "policy", "terms"}
 """Folders of tests that have no Deferreds, no sockets and no peers."""
 
 _waiting: list[Deferred[object]] = []

@@ -33,7 +33,7 @@ Record = tuple[int, bytes]
 """When, and what goes to the file."""
 
 
-class Captured:
+class FlowCapture:
     """What is known of a flow's packets."""
 
     __slots__ = ("ended", "lines", "lost", "lost_before", "number", "packets", "records", "settled")
@@ -73,7 +73,7 @@ class Line:
 
     def __init__(self, ends: Ends, now: float) -> None:
         self.ends = ends
-        self.flow: Captured | None = None
+        self.flow: FlowCapture | None = None
         """Whose it is; None: nobody has said so yet."""
         self.records: list[Record] = []
         """What waits for its flow."""
@@ -98,10 +98,10 @@ class Sorting:
         self._lines: dict[Ends, Line] = {}
         self._strangers: dict[Line, None] = {}
         """Connections of no flow, those first that were seen first."""
-        self.flows: dict[int, Captured] = {}
-        self._written_to: dict[Captured, None] = {}
+        self.flows: dict[int, FlowCapture] = {}
+        self._written_to: dict[FlowCapture, None] = {}
         """Flows of which something waits to be written."""
-        self._ended: dict[Captured, None] = {}
+        self._ended: dict[FlowCapture, None] = {}
         """Those whose sockets are closed, in that order."""
 
     @property
@@ -138,7 +138,7 @@ class Sorting:
         else:
             line.lost += 1
 
-    def _keep(self, flow: Captured, kept: Record) -> None:
+    def _keep(self, flow: FlowCapture, kept: Record) -> None:
         flow.records.append(kept)
         self._written_to[flow] = None
         self.held += len(kept[1])
@@ -167,7 +167,7 @@ class Sorting:
 
     def begin(self, number: int, ends: Ends, lost: int, now: float) -> None:
         """Have a flow from now on; `lost`: how many packets were lost so far."""
-        self.flows[number] = Captured(number, lost)
+        self.flows[number] = FlowCapture(number, lost)
         self.join(number, ends, now)
 
     def join(self, number: int, ends: Ends, now: float) -> None:
@@ -195,7 +195,7 @@ class Sorting:
 
     # ---- what is to be written
 
-    def look(self) -> Iterator[tuple[Captured, bytes, int]]:
+    def look(self) -> Iterator[tuple[FlowCapture, bytes, int]]:
         """Yield what was here at the last look already, flow by flow, and how many packets that is."""
         for flow in tuple(self._written_to):
             data, count = flow.take(everything=False)
@@ -205,7 +205,7 @@ class Sorting:
             if count:
                 yield flow, data, count
 
-    def finished(self, before: float) -> Iterator[tuple[Captured, bytes, int]]:
+    def finished(self, before: float) -> Iterator[tuple[FlowCapture, bytes, int]]:
         """Yield flows that have ended before this moment, with the rest of them, and forget them."""
         for flow in tuple(self._ended):
             if flow.ended is None or flow.ended > before:

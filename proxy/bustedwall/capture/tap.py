@@ -23,8 +23,7 @@ from twisted.logger import Logger
 
 from bustedwall.capture.file import CaptureFile
 from bustedwall.capture.packet import Where, ends
-from bustedwall.capture.sorting import Captured as FlowCapture
-from bustedwall.capture.sorting import Sorting
+from bustedwall.capture.sorting import FlowCapture, Sorting
 from bustedwall.kernel.endings import errno_name
 from bustedwall.kernel.packets import RETIRE, Ring
 from bustedwall.terms.facts import Captured, CaptureDropped, CaptureTroubled, Fact

@@ -231,10 +231,7 @@ class Poller:
             event = over.pop(fd, None)
             if event is not None:  # else it was forgotten meanwhile
                 watcher = watchers[fd]
-                try:
-                    watcher.on_event(event)
-                except Exception:  # noqa: BLE001 (a bug in one flow must not hang the others)
-                    _give_up(watcher)
+                self.guard(watcher, partial(watcher.on_event, event))
 
     def guard(self, who: Fallible, act: Callable[[], None]) -> None:
         """Call `act`; an exception is logged and ends `who`, not the loop that serves everyone."""

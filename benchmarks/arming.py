@@ -22,7 +22,8 @@ from bustedwall.policy.load import ProxySetup
 from bustedwall.record.journal import Journal
 from bustedwall.record.stream import Stream
 from bustedwall.relay.perform import perform
-from bustedwall.relay.service import DataPlane, Proxy
+from bustedwall.relay.plane import DataPlane
+from bustedwall.relay.service import Proxy
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.terms.commands import SetLoss
 from bustedwall.terms.dice import Dice

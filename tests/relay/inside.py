@@ -15,7 +15,8 @@ from bustedwall.policy.address import Address
 from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.names import Tell, literal
-from bustedwall.relay.service import DataPlane, Proxy
+from bustedwall.relay.plane import DataPlane
+from bustedwall.relay.service import Proxy
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.facts import Fact
 from bustedwall.terms.limits import DEFAULT_LIMITS, Limits

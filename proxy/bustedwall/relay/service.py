@@ -16,24 +16,17 @@ from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address, Passed
 from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import AtSignal, Rule
-from bustedwall.relay.alarm import Alarm
-from bustedwall.relay.doors import Doors
 from bustedwall.relay.drain import Drain
 from bustedwall.relay.listener import Listener, listen
-from bustedwall.relay.names import Names
-from bustedwall.relay.poller import Poller, Reactor
+from bustedwall.relay.plane import DataPlane
 from bustedwall.relay.reception import Reception, introduction
-from bustedwall.relay.reservoir import Reservoir
 from bustedwall.relay.ruling import Ruling
 from bustedwall.relay.seats import Seats
 from bustedwall.relay.tcpflow import TcpFlow
-from bustedwall.relay.tidying import Tidying
 from bustedwall.relay.upstream import Upstream
-from bustedwall.relay.vigil import Vigil
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
 from bustedwall.terms.facts import Fact, ProxyListening, RulesChanged
-from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 from bustedwall.terms.proxy_header import Header
 
 Record = Callable[[str | None, int | None, Fact], None]
@@ -51,34 +44,6 @@ class Cleared:
 
     def __add__(self, other: Cleared) -> Cleared:
         return Cleared(self.rules + other.rules, self.faults + other.faults, self.flows + other.flows)
-
-
-class DataPlane:
-    """What the proxies of one reactor share: epoll, timer, seats, what is held, the resolver, who listens where."""
-
-    def __init__(
-        self,
-        reactor: Reactor,
-        limits: Limits = DEFAULT_LIMITS,
-        names: Names | None = None,
-        record: Callable[[Fact], None] = lambda _: None,
-    ) -> None:
-        """`record` takes facts that are of no proxy."""
-        self.poller = Poller(reactor)
-        self.alarm = Alarm(self.poller)
-        self.seats = Seats(limits.flows)
-        self.held = Reservoir(self.poller, limits.held, record)
-        self.names = names or Names(reactor)
-        self.doors = Doors()
-        self._tidying = Tidying(self.alarm)
-        self._vigil = Vigil(self.alarm, self.held.blocked, record)
-
-    def close(self) -> None:
-        """Leave the reactor; all proxies must have been stopped."""
-        self._vigil.close()
-        self._tidying.close()
-        self.alarm.close()
-        self.poller.close()
 
 
 class Proxy(Service):

@@ -18,8 +18,9 @@ from bustedwall.kernel.passed import PassedSockets
 from bustedwall.policy.address import Address, Listen, Passed
 from bustedwall.policy.load import ProxySetup
 from bustedwall.relay.listener import listen
+from bustedwall.relay.plane import DataPlane
 from bustedwall.relay.poller import Reactor
-from bustedwall.relay.service import Cleared, DataPlane, Proxy, Record
+from bustedwall.relay.service import Cleared, Proxy, Record
 from bustedwall.relay.upstream import NoSuchSourceError, check_source
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.limits import DEFAULT_LIMITS, Limits

@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/bustedwall demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/pytest -q -n $(WORKERS)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 install: $(VENV)/.installed
 
@@ -22,7 +22,12 @@ docs: $(VENV)/.installed
 	$(BIN)/bustedwall schema policy > docs/schema/policy.json
 	$(BIN)/bustedwall schema config > docs/schema/config.json
 	$(BIN)/bustedwall schema facts > docs/schema/facts.json
+	$(BIN)/bustedwall schema suite > docs/schema/suite.json
+	$(BIN)/bustedwall schema report > docs/schema/report.json
 	$(BIN)/bustedwall schema facts --markdown > docs/facts.md
+	for page in index $$(ls -d policies/*/ | xargs -n 1 basename); do \
+	  $(BIN)/bustedwall policies --markdown $$page > docs/library/$$page.md || exit; \
+	done
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

@@ -18,7 +18,7 @@ from twisted.internet import asyncioreactor
 
 from bustedwall.kernel.abilities import find_out
 from bustedwall.policy.address import Address
-from bustedwall.policy.load import ProxySetup
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.record.journal import Journal
 from bustedwall.record.stream import Stream
 from bustedwall.relay.perform import perform

@@ -82,7 +82,7 @@ class Relays:
         self._processes = processes
         self._own_port = count(901)  # below what connections use as their own port
         self._own_address = count(2)
-        self.backend_pid, self._backend = processes.start("backend", [load, "serve"], _number_after('{"port":'))
+        self.backend_pid, self._backend = processes.start("backend", [load, "serve"], number_after('{"port":'))
         self._starters: dict[str, Callable[[], tuple[int, int]]] = {
             HAPROXY: lambda: self._haproxy("haproxy", "", ""),
             HAPROXY_1M: lambda: self._haproxy(
@@ -154,7 +154,7 @@ class Relays:
         arguments = [*arguments, "--drain", "0s"]
         env = os.environ | {"PYTHONPATH": str(PROXY)}  # this checkout, whatever is installed
         return self._processes.start(
-            f"bustedwall-{name}", [sys.executable, *arguments], _number_after(r"listening \S+ 127\.0\.0\.1:"), env
+            f"bustedwall-{name}", [sys.executable, *arguments], number_after(r"listening \S+ 127\.0\.0\.1:"), env
         )
 
 
@@ -175,7 +175,7 @@ def haproxy_program() -> str:
     return program
 
 
-def _number_after(what: str) -> Callable[[str], int | None]:
+def number_after(what: str) -> Callable[[str], int | None]:
     def find(log: str) -> int | None:
         found = re.search(rf"(?:{what})(\d+)\b", log)
         return int(found[1]) if found else None

@@ -18,6 +18,9 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
+collect_ignore = ["thirdparty/shout"]
+"""A package of its own, with tests of its own: `test_thirdparty.py` runs them where it is installed."""
+
 DEADLINE = 10.0
 """Seconds that a Twisted test may wait."""
 

@@ -17,15 +17,38 @@ MAY_IMPORT = {
     "faults": {"terms"},
     "policy": {"terms", "faults"},
     "flow": {"terms", "faults", "policy"},
+    "explain": {"policy"},
     "kernel": {"terms"},
     "capture": {"terms", "kernel"},
     "relay": {"terms", "faults", "policy", "flow", "kernel", "capture"},
     "record": {"terms"},
-    "cli": {"terms", "faults", "policy", "flow", "kernel", "capture", "relay", "record"},
+    "control": {"terms", "faults", "policy", "flow", "kernel", "relay", "record"},
+    "client": set(),
+    "chaos": {"client"},
+    "testing": {"terms", "faults", "policy", "flow"},
+    "cli": {
+        "terms",
+        "faults",
+        "policy",
+        "flow",
+        "explain",
+        "kernel",
+        "capture",
+        "relay",
+        "record",
+        "control",
+        "client",
+        "suite",
+        "replay",
+    },
+    "replay": {"terms", "flow"},
+    "child": {"client", "cli"},
+    "suite": {"terms", "faults", "policy", "client", "child"},
+    "plugin": {"policy", "client", "child"},
 }
 """Folder to folder; the folder itself is always allowed."""
 
-PURE = ("terms", "faults", "policy", "flow")
+PURE = ("terms", "faults", "policy", "flow", "explain", "replay")
 
 WORLD = {"asyncio", "fcntl", "os", "random", "secrets", "select", "signal", "socket", "subprocess", "threading", "time"}
 """What makes a decision depend on more than its arguments."""
@@ -76,15 +99,27 @@ def test_no_file_is_longer_than_one_idea(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 360
 
 
-@pytest.mark.parametrize("module", ["bustedwall.cli.main", "bustedwall.cli.run", "bustedwall.relay.wall"])
+@pytest.mark.parametrize("module", ["cli.main", "cli.run", "cli.serving", "relay.wall", "client", "plugin.hooks"])
 def test_importing_installs_no_reactor(module: str) -> None:
     """Whoever embeds us, or tests with us, chooses the reactor."""
-    program = f"import sys, {module}; sys.exit('twisted.internet.reactor' in sys.modules)"
+    program = f"import sys, bustedwall.{module}; sys.exit('twisted.internet.reactor' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
 
 def test_help_needs_neither_twisted_nor_pydantic() -> None:
     program = "import sys, bustedwall.cli.main; sys.exit(bool({'twisted', 'pydantic'} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+
+
+def test_the_plugin_costs_nothing_where_it_is_not_used() -> None:
+    """Who has bustedwall installed loads it with each run of pytest."""
+    new = "{name for name in sys.modules if name.split('.')[0] not in ('pytest', '_pytest')} - before"
+    program = f"""import contextlib, pytest, sys, typing
+before = set(sys.modules)
+import bustedwall.plugin.hooks
+assert all(name.split('.')[0] == 'bustedwall' for name in {new}), {new}
+"""
 
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

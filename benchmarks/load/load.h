@@ -26,7 +26,7 @@ struct options {
     int samples;
     int up, copy;
     double warmup, seconds;
-    double expect, beside; /* MB/s */
+    double expect, beside; /* MB/s; of `paced`, requests/s */
     int relay_pid, backend_pid;
 };
 
@@ -34,6 +34,7 @@ int serve(const struct options *o);
 int bulk(const struct options *o);
 int pingpong(const struct options *o);
 int rate(const struct options *o);
+int paced(const struct options *o);
 int latency(const struct options *o);
 int connect_rate(const struct options *o);
 int idle(const struct options *o);

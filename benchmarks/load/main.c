@@ -6,6 +6,7 @@
  *   load connect  --port P --connections N          connect, one request, its answer, close
  *   load idle     --port P --connections N          memory of the relay for each open flow
  *   load latency  --port P --samples N [--beside M]  time of single round trips, beside M MB/s of other traffic
+ *   load paced    --port P --connections N --expect R   64-byte round trips, R each second on each connection
  *   load rate     --port P --connections N --samples N --expect M   bytes in each 100 ms, and of each connection
  *
  *   --warmup S --seconds S       unmeasured, then measured time
@@ -25,7 +26,7 @@ static const struct {
 } COMMANDS[] = {
     {"serve", serve},          {"bulk", bulk}, {"pingpong", pingpong},
     {"connect", connect_rate}, {"idle", idle}, {"latency", latency},
-    {"rate", rate},
+    {"rate", rate},            {"paced", paced},
 };
 
 static void read_options(struct options *o, char **words)
@@ -74,7 +75,7 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2)
-        fail("usage: load serve|bulk|pingpong|connect|idle|latency|rate [options]");
+        fail("usage: load serve|bulk|pingpong|connect|idle|latency|rate|paced [options]");
     read_options(&o, argv + 2);
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
         if (strcmp(argv[1], COMMANDS[i].name) == 0)

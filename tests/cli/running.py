@@ -24,16 +24,29 @@ class Run:
     """A proxy in a process of its own, before a server of the test's own."""
 
     def __init__(
-        self, folder: Path, *options: str, redirected: str = "", stdout: Stream = None, stderr: Stream = None
+        self,
+        folder: Path,
+        *options: str,
+        config: Path | None = None,
+        redirected: str = "",
+        stdout: Stream = None,
+        stderr: Stream = None,
     ) -> None:
+        """`config`: its proxies run, and not one before the test's server."""
+        self.folder = folder
         self.server = socket.create_server(("127.0.0.1", 0))
+        self.server.settimeout(20)
         ready = folder / "ready"
-        words = [sys.executable, "-m", "bustedwall", "run", "--listen", "127.0.0.1:0", "--drain", "0s"]
-        words += ["--upstream", f"127.0.0.1:{self.server.getsockname()[1]}", "--ready-file", str(ready), *options]
+        words = [sys.executable, "-m", "bustedwall", "run", "--drain", "0s", "--ready-file", str(ready)]
+        upstream = f"127.0.0.1:{self.server.getsockname()[1]}"
+        words += ["--listen", "127.0.0.1:0", "--upstream", upstream] if config is None else [str(config)]
+        words += options
         command = ["sh", "-c", f"exec {shlex.join(words)} {redirected}"]
         self.process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
-        until(lambda: ready.exists() or self.process.poll() is not None, "it is ready", 30)
-        self.port = int(json.loads(ready.read_text())["proxies"]["proxy"].rpartition(":")[2])
+        until(lambda: ready.exists() or self.process.poll() is not None, "it is ready", 50)
+        where = next(iter(json.loads(ready.read_text())["proxies"].values()))
+        self.port = int(where.rpartition(":")[2])
+        """Of the first proxy."""
 
     def talk(self, times: int) -> None:
         """Have so many flows go through, one after the other."""
@@ -61,9 +74,14 @@ class Run:
 
 @contextmanager
 def running(
-    folder: Path, *options: str, redirected: str = "", stdout: Stream = None, stderr: Stream = None
+    folder: Path,
+    *options: str,
+    config: Path | None = None,
+    redirected: str = "",
+    stdout: Stream = None,
+    stderr: Stream = None,
 ) -> Iterator[Run]:
-    run = Run(folder, *options, redirected=redirected, stdout=stdout, stderr=stderr)
+    run = Run(folder, *options, config=config, redirected=redirected, stdout=stdout, stderr=stderr)
     try:
         yield run
     finally:

@@ -29,11 +29,12 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "need"),
     [
-        (["--policy", "cable-pull"], "'drop all from client' needs lose-from"),
+        (["--policy", "cable-pull"], "'blackhole client' needs lose-from and lose-to"),
         (["--fault", "drop all from client"], "'drop all from client' needs lose-from"),
         (["--fault", "vanish client"], "'vanish client' needs vanish"),
         (["--fault", "reject from server"], "'reject from server' needs lose-from and reject"),
         (["--fault", "ignore", "--when", "applied"], "needs lose-syn"),
+        (["--fault", "unreachable host", "--when", "applied"], "needs lose-syn and unreachable"),
     ],
 )
 def test_it_ends_with_4_and_says_what_is_missing_and_where_to_ask(words: list[str], need: str) -> None:

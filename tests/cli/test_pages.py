@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from bustedwall.cli.entries import entries
 from bustedwall.cli.faults import About
 from bustedwall.cli.main import main
 from bustedwall.faults import registry
 from bustedwall.policy import library
+from bustedwall.policy.load import load_use
+from bustedwall.policy.rules import Arm
+from bustedwall.policy.told import meanings
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,9 +52,10 @@ def test_a_faults_page_tells_all_that_its_class_says(word: str) -> None:
         assert text in flat(page)
     for text in (fault.page.faithful, fault.page.source, *fault.page.examples):
         assert text in flat(page)
+    meant = meanings(fault)
     for name, field in fault.model_fields.items():
         assert f"\n  {field.alias or name} " in page
-        assert flat(field.description or "nothing") in flat(page)
+        assert flat(meant[name]) in flat(page)
 
 
 def test_a_setting_is_told_with_its_unit_and_its_default() -> None:
@@ -76,7 +82,50 @@ def test_the_lists_name_everything() -> None:
         assert f"  {word} " in faults
         assert fault.page.summary in flat(faults)
     for name in library.names():
-        assert f"  {name}  " in policies
+        path = library.find(name)
+        assert path is not None
+        assert f"  {name} " in policies
+        assert flat(yaml.safe_load(path.read_text(encoding="utf-8"))["summary"]) in flat(policies)
+
+
+def test_the_list_of_policies_is_by_family_with_what_each_needs() -> None:
+    listed = told("policies")
+
+    assert re.search(r"^  cable-pull +-  ", listed, re.MULTILINE)
+    assert re.search(r"^  pmtu-blackhole +NET_ADMIN  ", listed, re.MULTILINE)
+    families = re.findall(r"^(\w+): (.*)$", listed, re.MULTILINE)
+    assert dict(families) == library.FAMILIES
+
+
+@pytest.mark.long("four seconds")
+def test_policies_are_chosen_by_family_and_by_what_they_need() -> None:
+    def chosen(*words: str) -> set[str]:
+        return {policy["name"] for policy in json.loads(told("policies", "--json", *words))}
+
+    every = chosen()
+    assert chosen("--family", "idle") == {path.stem for path in (library.folder() / "idle").glob("*.yaml")}
+    assert chosen("--needs", "none") | chosen("--needs", "CAP_NET_ADMIN") | chosen("--needs", "CAP_NET_RAW") == every
+    assert "pmtu-blackhole" in chosen("--needs", "CAP_NET_ADMIN", "--family", "silence")
+    assert "pmtu-blackhole" not in chosen("--needs", "none")
+    assert chosen("--needs", "CAP_NET_ADMIN", "--family", "idle") == set()
+    assert told("policies", "--needs", "CAP_NET_ADMIN", "--family", "idle") == "No policy is so.\n"
+    assert " cable-pull " not in told("policies", "--family", "idle")
+
+
+def test_what_a_policy_needs_is_what_its_faults_need() -> None:
+    for entry in entries(library.names()):
+        rules = load_use(entry.file.name)
+        needs = {
+            ability for rule in rules for step in rule.steps if isinstance(step, Arm) for ability in step.fault.needs()
+        }
+        assert set(entry.privileges) == {ability.privilege for ability in needs if ability.privileged}
+
+
+def test_a_name_is_not_chosen_from_the_list() -> None:
+    result = bustedwall("policies", "cable-pull", "--needs", "none")
+
+    assert result.exit_code == 2
+    assert "a NAME is one policy" in flat(result.stderr)
 
 
 def about(page: str, key: str, file: dict[str, dict[str, str]]) -> str:
@@ -103,6 +152,7 @@ def test_a_policys_page_tells_all_that_its_file_says(name: str) -> None:
         assert f"{flat(parameter['help'])}; default {parameter['default']}" in flat(page)
         assert parameter.get("scale", False) == ("divided by time_scale" in flat(about(page, key, file)))
     assert str(path) in page
+    assert "\nNeeds\n" in page
 
 
 @pytest.mark.parametrize(
@@ -110,6 +160,7 @@ def test_a_policys_page_tells_all_that_its_file_says(name: str) -> None:
     [
         (["faults", "dorp"], "there is no fault 'dorp'; did you mean 'drop'?"),
         (["faults", "qqq"], "there is no fault 'qqq'; known here: "),
+        (["policies", "--family", "idel"], "'idel' is not one of 'endpoints', 'silence'"),
         (["policies", "cable-pul"], "the library has no policy 'cable-pul'; did you mean 'cable-pull'?"),
         (["schema", "polcy"], "'polcy' is not one of 'policy', 'config'"),
     ],
@@ -135,7 +186,12 @@ def test_json_of_a_policy_is_its_file() -> None:
     assert path is not None
     policy = json.loads(told("policies", "gave-up-rst", "--json"))
 
-    assert policy == {"family": "endpoints", "file": str(path), **yaml.safe_load(path.read_text(encoding="utf-8"))}
+    assert policy == {
+        "family": "endpoints",
+        "file": str(path),
+        "needs": [],
+        **yaml.safe_load(path.read_text(encoding="utf-8")),
+    }
     assert [policy["name"] for policy in json.loads(told("policies", "--json"))] == list(library.names())
 
 

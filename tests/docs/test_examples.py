@@ -21,9 +21,16 @@ from bustedwall.policy import library
 from bustedwall.policy.load import load_config, load_policy
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.schema import SCHEMAS
+from bustedwall.suite.plan import is_suite, load_suite
+from bustedwall.suite.schema import suite_schema
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "policies" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 README = PAGES[0].read_text(encoding="utf-8")
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -52,17 +59,20 @@ def examples(tmp_path: Path) -> Path:
 
 def test_every_yaml_example_loads(examples: Path) -> None:
     for path in sorted(examples.iterdir()):
-        if "proxies" in yaml.safe_load(path.read_text()):
+        if is_suite(path):
+            load_suite(path)
+        elif "proxies" in yaml.safe_load(path.read_text()):
             load_config(path)
         else:
             load_policy(path)
 
 
 def test_every_yaml_example_is_one_for_an_editor_too(examples: Path) -> None:
+    made = {name: jsonschema.Draft7Validator(make()) for name, make in {**SCHEMAS, "suite": suite_schema}.items()}
     for path in sorted(examples.iterdir()):
         document = yaml.safe_load(path.read_text())
-        schema = SCHEMAS["config" if "proxies" in document else "policy"]()
-        assert not [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(document)]
+        schema = made["suite" if is_suite(path) else "config" if "proxies" in document else "policy"]
+        assert not [error.message for error in schema.iter_errors(document)]
 
 
 def test_the_mistake_in_the_readme_is_told_as_the_readme_says(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,29 @@
-"""docs/fidelity.md has a row for every fault of the registry, and for everything that `drop` can lose."""
+"""docs/fidelity.md has a row for every fault of the registry, and for everything that `drop` can lose.
+
+And one for every policy that is compared with the real thing.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.written import examples, read
-
 from bustedwall.faults import registry
 from bustedwall.faults.drop import DropFault, Lost
+from bustedwall.policy import library
 from bustedwall.terms.door import Knock
+from bustedwall.testing.written import examples, read
 
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
-SETTINGS = ("larger_than", "probability", "beyond", "burst")
+SETTINGS = ("larger_than", "probability", "beyond", "burst", "hold")
 
 
-def rows() -> list[list[str]]:
-    """Return the cells of the rows of the second table."""
-    lines = PAGE.read_text(encoding="utf-8").partition("\n## Fault by fault\n")[2].splitlines()
+COMPARED = PAGE.parents[1] / "tests" / "groundtruth"
+
+
+def rows(title: str = "Fault by fault") -> list[list[str]]:
+    """Return the cells of the rows of a section's table."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    lines = section.splitlines()
     table = [line for line in lines if line.startswith("| ")][1:]
     return [[cell.strip() for cell in line.replace(r"\|", "/").strip("|").split("|")] for line in table]
 
@@ -43,3 +50,10 @@ def test_every_fault_has_its_row_and_every_loss_has_one() -> None:
 
 def test_no_cell_is_empty() -> None:
     assert all(len(cells) == 5 and all(cells) for cells in rows())
+
+
+def test_every_policy_that_is_compared_with_the_real_thing_has_its_row() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in COMPARED.glob("test_*.py"))
+    found = rows("Policies beside the real thing")
+    assert [cells[0] for cells in found] == [f"`{name}`" for name in library.names() if f'"{name}"' in tests]
+    assert all(len(cells) == 3 and all(cells) for cells in found)

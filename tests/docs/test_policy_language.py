@@ -20,11 +20,11 @@ from bustedwall.policy.load import config_of, load_typed
 from bustedwall.policy.matching import WrittenFlows, WrittenMatch
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import ConfigFile, PolicyFile, Symptom, WrittenParameter, WrittenProxy, WrittenRule
-from bustedwall.policy.moments import FORMS, WORDS
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.rules import Rule
 from bustedwall.policy.template import read
+from bustedwall.policy.written_moments import FORMS, WORDS
 from bustedwall.terms.units import Duration, Fraction, Rate, Size
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policy-language.md").read_text(encoding="utf-8")
@@ -74,7 +74,8 @@ def load_policy(policy: object) -> tuple[Rule, ...]:
 
 def load_rule(rule: str) -> Rule:
     name = "" if "name:" in rule else "name: r, "
-    (loaded,) = load_policy("version: 1\nname: x\nsummary: s\nrules:\n  - {" + name + rule.strip()[1:] + "\n")
+    head, other = "version: 1\nname: x\nsummary: s\nrules:\n  - {", "  - {name: other, do: [{reset: client}]}\n"
+    loaded, _ = load_policy(head + name + rule.strip()[1:] + "\n" + other)
     return loaded
 
 

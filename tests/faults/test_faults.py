@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
-from tests.faults.written import examples, read
 
 from bustedwall.faults import registry
-from bustedwall.faults.fault import NO_LIMIT, Damage, Fault, LastingFault, Shared
+from bustedwall.faults.fault import NO_LIMIT, Damage, Fault, Shared
 from bustedwall.faults.latency import DelayLine
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.endings import Ending, How
 from bustedwall.terms.items import FIN, RST, Bytes
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.losses import Loss, Way
+from bustedwall.testing.written import read
 
 FAULTS = registry()
 
@@ -23,53 +23,6 @@ DICE = Dice.seeded(0)
 
 def damage(fault: Fault) -> Damage:
     return fault.arm(DICE, Shared())
-
-
-@pytest.mark.parametrize("word", FAULTS)
-def test_a_fault_says_what_it_does_on_the_wire_and_to_the_peers(word: str) -> None:
-    page = FAULTS[word].page
-
-    for text in (page.summary, page.wire, page.client, page.server, page.faithful, page.source):
-        assert text.strip() == text
-        assert text
-    assert page.examples
-    assert page.faithful.startswith(("exact", "approximate"))
-    assert bool(page.healing) == (issubclass(FAULTS[word], LastingFault))
-
-
-@pytest.mark.parametrize("text", list(examples()))
-def test_a_fault_does_something(text: str) -> None:
-    done = damage(read(text))
-
-    assert done.stages or done.losses or done.endings or done.door
-
-
-@pytest.mark.parametrize("text", list(examples()))
-def test_only_what_is_done_to_the_door_has_a_door(text: str) -> None:
-    fault = read(text)
-
-    assert (damage(fault).door is not None) == fault.at_door
-
-
-@pytest.mark.parametrize("text", list(examples()))
-def test_only_what_lasts_can_have_a_span(text: str) -> None:
-    fault = read(text)
-
-    assert damage(fault).lasts == isinstance(fault, LastingFault)
-
-
-@pytest.mark.parametrize("text", list(examples()))
-def test_each_flow_gets_stages_of_its_own(text: str) -> None:
-    fault = read(text)
-    one, other = damage(fault), damage(fault)
-
-    assert not {id(s) for s in one.stages.values()} & {id(s) for s in other.stages.values()}
-
-
-@pytest.mark.parametrize("word", FAULTS)
-def test_an_unknown_setting_is_refused(word: str) -> None:
-    with pytest.raises(ValidationError, match="extra_forbidden"):
-        FAULTS[word].model_validate(read(FAULTS[word].page.examples[0]).model_dump(by_alias=True) | {"colour": "red"})
 
 
 def test_a_direction_without_a_leg_is_told_in_words() -> None:
@@ -127,3 +80,17 @@ def test_a_delay_line_bounds_what_it_holds_even_of_single_bytes() -> None:
         count += 1
 
     assert count < (1 << 20) / 200
+
+
+@pytest.mark.parametrize(
+    ("text", "provable"),
+    [
+        ("reset: client", True),
+        ("drop: acks from client", True),
+        ("drop: next_write to client", True),
+        ("latency: 1s from client", False),
+        ("refuse", False),
+    ],
+)
+def test_what_the_kernel_counts_can_be_proven(text: str, *, provable: bool) -> None:
+    assert damage(read(text)).provable == provable

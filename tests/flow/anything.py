@@ -23,7 +23,9 @@ from bustedwall.policy.rules import (
     AtIdle,
     AtOpen,
     AtPolicyAge,
+    AtRecord,
     AtRepeat,
+    AtReset,
     AtSignal,
     AtText,
     AtTurn,
@@ -31,6 +33,7 @@ from bustedwall.policy.rules import (
     FlowMoment,
     Heal,
     PolicyMoment,
+    RecordKind,
     Rule,
     Step,
     Wait,
@@ -54,6 +57,7 @@ MOMENTS: dict[type, st.SearchStrategy[Any]] = {
     AtBytes: st.builds(AtBytes, legs, st.integers(1, 60)),
     AtAge: st.builds(AtAge, _after),
     AtIdle: st.builds(AtIdle, _after, st.sampled_from(Clock)),
+    AtRecord: st.builds(AtRecord, legs, st.sampled_from(RecordKind), st.integers(1, 3), st.none() | st.integers(0, 60)),
     AtText: st.one_of(
         st.builds(AtText, legs, text=st.text(LETTERS, min_size=1, max_size=3).map(str.encode), deliver=st.booleans()),
         st.builds(
@@ -66,6 +70,7 @@ MOMENTS: dict[type, st.SearchStrategy[Any]] = {
     ),
     AtTurn: st.builds(AtTurn, legs, st.integers(1, 4)),
     AtEof: st.builds(AtEof, legs),
+    AtReset: st.builds(AtReset, legs),
     AtApplied: st.just(AtApplied()),
     AtPolicyAge: st.builds(AtPolicyAge, _after),
     AtRepeat: st.builds(AtRepeat, _after),
@@ -88,7 +93,7 @@ def faults() -> tuple[Fault, ...]:
             for text in (example, re.sub(r"\b(?:client|server)\b", lambda leg: Leg(leg[0]).other.value, example)):
                 step = yaml.safe_load(text)
                 value = next(iter(step.values())) if isinstance(step, dict) else {}
-                found.append(kind.model_validate(kind.long_form(value) if isinstance(value, str) else value))
+                found.append(kind.model_validate(kind.settings(value)))
     return tuple(dict.fromkeys(found))
 
 
@@ -99,7 +104,8 @@ def keeps_all(fault: Fault) -> bool:
 
 def counts_all(fault: Fault) -> bool:
     """Tell whether no byte disappears or comes from nowhere but with the end of its leg."""
-    return fault.lossless or not damage_of(fault).stages
+    done = damage_of(fault)
+    return fault.lossless or not (done.stages or done.injected)
 
 
 def arms(chosen: tuple[Fault, ...]) -> st.SearchStrategy[Arm]:

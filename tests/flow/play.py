@@ -21,10 +21,11 @@ from typing import Any
 from bustedwall.faults import registry
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged
-from bustedwall.policy.rules import Arm, Rule, Step, Trigger
-from bustedwall.terms.commands import Command, Note
-from bustedwall.terms.events import Event
+from bustedwall.policy.rules import Arm, AtRecord, AtText, Rule, Step, Trigger
+from bustedwall.terms.commands import Command, Flush, Note
+from bustedwall.terms.events import Arrived, Event, Flushed, Opened
 from bustedwall.terms.facts import RuleFired
+from bustedwall.terms.items import Bytes
 from bustedwall.terms.leg import Leg
 
 CLIENT, SERVER = Leg.CLIENT, Leg.SERVER
@@ -78,3 +79,18 @@ def rule(when: Trigger, *steps: Step, name: str = "test/rule", **options: Any) -
 def fired(commands: Sequence[object]) -> list[str]:
     """Return the names of the rules that fired, in order."""
     return [c.fact.rule for c in commands if isinstance(c, Note) and isinstance(c.fact, RuleFired)]
+
+
+def told_at(moment: AtText | AtRecord, chunks: Sequence[bytes]) -> list[int]:
+    """Return the offsets at which a rule fires on one side's bytes, with the kernel taking all at once."""
+    side = moment.source
+    flow = Flow((rule(moment, arm(f"latency 0s from {side.other.value}", span=0.1), times=99),))
+    flow.handle(Opened(), 0.0)
+    told: list[int] = []
+    for chunk in chunks:
+        commands = flow.handle(Arrived(side, Bytes(chunk)), 1.0)
+        while commands:
+            facts = [c.fact for c in commands if isinstance(c, Note) and isinstance(c.fact, RuleFired)]
+            told += [fact.passed_from_client if side is CLIENT else fact.passed_from_server for fact in facts]
+            commands = flow.handle(Flushed(side.other), 1.0) if any(isinstance(c, Flush) for c in commands) else []
+    return told

@@ -13,6 +13,7 @@ from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RulesChanged
 from bustedwall.flow.table import FlowTable
+from bustedwall.flow.visit import Visit
 from bustedwall.policy.rules import AtBytes, AtOpen, AtText, Match, Rule
 from bustedwall.terms.commands import Command, Flush, Note, Send
 from bustedwall.terms.dice import Dice
@@ -138,12 +139,15 @@ def test_another_proxy_draws_otherwise_and_shifts_nothing() -> None:
     one, other = (FlowTable(Dice.seeded(7).at(name)) for name in ("proxy", "other"))
     for table in (one, other):
         table.handle(RulesChanged(RULES), 0.0)
-    draws = {table: [table.draws(number) for number in range(1, FLOWS + 1)] for table in (one, other, one)}
+    draws = {
+        table: [table.draws(Visit(number, "127.0.0.1", 1.0)) for number in range(1, FLOWS + 1)]
+        for table in (one, other, one)
+    }
 
     assert draws[one] != draws[other]
     alone = FlowTable(Dice.seeded(7).at("proxy"))
     alone.handle(RulesChanged(RULES), 0.0)
-    assert [alone.draws(number) for number in range(1, FLOWS + 1)] == draws[one]
+    assert [alone.draws(Visit(number, "127.0.0.1", 1.0)) for number in range(1, FLOWS + 1)] == draws[one]
 
 
 def late(chance: Random) -> list[tuple[float, int]]:

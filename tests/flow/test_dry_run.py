@@ -13,6 +13,7 @@ from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RulesChanged, SetDoor
 from bustedwall.flow.table import FlowTable
+from bustedwall.flow.visit import Visit
 from bustedwall.policy.rules import Arm, AtApplied, AtBytes, AtOpen, Heal, Rule, Wait
 from bustedwall.terms.commands import Note
 from bustedwall.terms.dice import Dice
@@ -82,7 +83,7 @@ def test_limits_hold_all_the_same() -> None:
     table.make_dry(dry=True)
     table.handle(RulesChanged(()), 0.0)
     assert table.admit("127.0.0.1", 0.0) is None
-    flow = table.join(1, 0.0, {}, opened=True, resting=table.rest(1, "127.0.0.1", 0.0, 0.0))
+    flow = table.join(Visit(1, "127.0.0.1", 0.0), {}, opened=True, resting=table.rest(Visit(1, "127.0.0.1", 0.0), 0.0))
     flow.handle(Woke(), 10.0)
     flow.handle(Measured(CLIENT, 10.0, 1), 10.0)
     commands = flow.handle(Measured(SERVER, 10.0, 1), 10.0)

@@ -116,7 +116,7 @@ def test_a_rule_fires_at_its_offset_and_says_where_that_was() -> None:
             Passed(SERVER, 10),
             [
                 Note(RuleFired("test/rule", 1, 4, 10)),
-                Note(FaultArmed("test/rule", "reset client")),
+                Note(FaultArmed("test/rule", "reset client", to_prove=True)),
                 Reset(CLIENT),
                 Note(ResetSent(CLIENT, "test/rule")),
             ],
@@ -335,7 +335,7 @@ def test_of_a_step_for_both_legs_one_half_may_be_moot() -> None:
 
     assert said[-3:] == [
         Note(StepMoot("test/rule", "blackhole both", CLIENT)),
-        Note(FaultArmed("test/rule", "blackhole both")),
+        Note(FaultArmed("test/rule", "blackhole both", to_prove=True)),
         SetLoss(SERVER, FROM_CLIENT | TO_CLIENT),
     ]
 
@@ -470,3 +470,17 @@ def test_lifting_the_loss_of_a_finished_leg_does_not_save_it_from_the_reset() ->
     )
 
     assert flow.over
+
+
+def test_a_write_that_is_lost_names_the_step_that_loses_it() -> None:
+    rules = [rule(AtOpen(), arm(f"drop next_write to {leg}"), name=f"p/{leg}") for leg in ("client", "server")]
+    flow = Flow(tuple(rules))
+    armed = [note.fact for note in flow.handle(Opened(), 0.0) if isinstance(note, Note)]
+    assert [fact.to_prove for fact in armed if isinstance(fact, FaultArmed)] == [True, True]
+
+    play(
+        flow,
+        (1.0, Arrived(CLIENT, Bytes(b"x")), [Send(SERVER, b"x", "p/server: drop next_write to server")]),
+        (1.0, Arrived(SERVER, Bytes(b"y")), [Send(CLIENT, b"y", "p/client: drop next_write to client")]),
+        (1.0, Arrived(SERVER, Bytes(b"z")), [Send(CLIENT, b"z")]),
+    )

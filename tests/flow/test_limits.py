@@ -8,6 +8,7 @@ from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RuleCalled, RulesChanged, SetDoor
 from bustedwall.flow.table import FlowTable
+from bustedwall.flow.visit import Visit
 from bustedwall.policy.rules import AtApplied, AtOpen, AtSignal, Heal, Rule, Wait
 from bustedwall.terms.commands import Command, Measure, Note, Reset, Send, SetLoss
 from bustedwall.terms.dice import Dice
@@ -134,10 +135,10 @@ def test_an_idle_flow_is_ended_with_both_legs_and_not_before() -> None:
     table = FlowTable(Dice.seeded(0), Limits(idle=10.0))
     table.handle(RulesChanged(()), 0.0)
     assert table.admit("127.0.0.1", 0.0) is None, "it rests"
-    resting = table.rest(1, "127.0.0.1", 0.0, 1.0)
+    resting = table.rest(Visit(1, "127.0.0.1", 0.0), 1.0)
     assert resting is not None
     assert resting.due == 11.0
-    flow = table.join(1, 0.0, {}, opened=True, resting=resting)
+    flow = table.join(Visit(1, "127.0.0.1", 0.0), {}, opened=True, resting=resting)
 
     play(flow, (11.0, Woke(), [Measure(CLIENT), Measure(SERVER)]), (11.0, Measured(CLIENT, 2.0, 1), []))
     play(flow, (11.0, Measured(SERVER, 12.0, 1), []))  # the client has spoken two seconds ago
@@ -158,4 +159,4 @@ def test_the_idle_limit_stays_when_policies_come_and_go() -> None:
     table.handle(RulesChanged((rule(AtOpen(), arm("latency 1s from client")),)), 0.0)
     table.handle(RulesChanged(()), 1.0)
 
-    assert [each.name for each in table.rules_of(1, "127.0.0.1", 0.0)] == ["limits.idle"]
+    assert [each.name for each in table.rules_of(Visit(1, "127.0.0.1", 0.0))] == ["limits.idle"]

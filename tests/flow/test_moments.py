@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.flow.play import CLIENT, SERVER, arm, fired, play, rule
+from tests.flow.play import CLIENT, SERVER, arm, fired, play, rule, told_at
 
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RulesChanged
@@ -14,6 +14,7 @@ from bustedwall.policy.rules import (
     AtEof,
     AtIdle,
     AtOpen,
+    AtReset,
     AtText,
     AtTurn,
     Clock,
@@ -21,10 +22,10 @@ from bustedwall.policy.rules import (
     Heal,
     Wait,
 )
-from bustedwall.terms.commands import Depth, Dial, Flush, Measure, Note, Reset, Send, SetLoss, Shut
+from bustedwall.terms.commands import Close, Depth, Dial, Flush, Measure, Note, Reset, Send, SetLoss, Shut
 from bustedwall.terms.events import Accepted, Arrived, DialFailed, Flushed, Measured, Opened, Passed, Woke
-from bustedwall.terms.facts import RuleFired, RuleMissed, TextHidden
-from bustedwall.terms.items import FIN, Bytes
+from bustedwall.terms.facts import RuleMissed, TextHidden
+from bustedwall.terms.items import FIN, RST, Bytes
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
 
@@ -181,21 +182,6 @@ def test_tls_hides_a_text_and_a_fact_says_so() -> None:
     assert Note(TextHidden("test/rule", CLIENT)) in commands
 
 
-def told_at(moment: AtText, chunks: list[bytes]) -> list[int]:
-    """Return the offsets at which a rule fires, with the kernel taking all at once."""
-    flow = Flow((rule(moment, arm("latency 0s from server", span=0.1), times=99),))
-    flow.handle(Opened(), 0.0)
-    told: list[int] = []
-    for chunk in chunks:
-        commands = flow.handle(Arrived(CLIENT, Bytes(chunk)), 1.0)
-        while commands:
-            told += [
-                c.fact.passed_from_client for c in commands if isinstance(c, Note) and isinstance(c.fact, RuleFired)
-            ]
-            commands = flow.handle(Flushed(SERVER), 1.0) if any(isinstance(c, Flush) for c in commands) else []
-    return told
-
-
 @pytest.mark.parametrize(
     ("moment", "data", "offsets"),
     [
@@ -328,6 +314,55 @@ def test_eof_comes_even_when_there_is_nobody_to_pass_it_to(gone: str) -> None:
     flow.handle(Opened(), 0.0)
 
     assert fired(flow.handle(Arrived(CLIENT, FIN), 1.0)) == ["p/eof"]
+
+
+# ---- reset
+
+
+def test_reset_comes_behind_the_bytes_and_before_the_reset_goes_on() -> None:
+    flow = Flow(
+        (rule(AtOpen(), arm("latency 1s from server"), name="p/slow"), rule(AtReset(SERVER), arm("close client")))
+    )
+
+    play(
+        flow,
+        (0.0, Opened(), []),
+        (0.0, Arrived(SERVER, Bytes(b"x")), []),
+        (0.5, Arrived(SERVER, RST), []),
+        (1.0, Woke(), [Send(CLIENT, b"x")]),
+        (1.5, Woke(), [Flush(CLIENT, Depth.KERNEL)]),
+    )
+
+
+def test_who_closes_at_a_reset_hides_it_from_the_other_side() -> None:
+    flow = Flow((rule(AtReset(SERVER), arm("close client")),))
+
+    play(
+        flow,
+        (0.0, Opened(), []),
+        (1.0, Arrived(SERVER, RST), [Flush(CLIENT, Depth.KERNEL)]),
+        (1.0, Flushed(CLIENT), [Close(CLIENT)]),
+    )
+    assert flow.over
+
+
+def test_a_reset_goes_on_when_the_rules_have_done_nothing_to_it() -> None:
+    flow = Flow((rule(AtReset(SERVER), arm("drop data from client")),))
+
+    commands = flow.handle(Opened(), 0.0) + flow.handle(Arrived(SERVER, RST), 1.0)
+
+    assert fired(commands) == ["test/rule"]
+    assert commands[-1] == Flush(CLIENT, Depth.WIRE)
+    assert Reset(CLIENT, "peer") in flow.handle(Flushed(CLIENT, Depth.WIRE), 1.0)
+
+
+def test_reset_does_not_come_of_what_we_have_reset() -> None:
+    flow = Flow((rule(AtOpen(), arm("reset server"), name="p/ours"), rule(AtReset(SERVER), RESET, name="p/theirs")))
+
+    assert fired(flow.handle(Opened(), 0.0)) == ["p/ours"]
+    assert flow.handle(RulesChanged((rule(AtReset(SERVER), RESET, name="p/late"),)), 1.0) == [
+        Note(RuleMissed("p/late", "this leg had ended already"))
+    ]
 
 
 # ---- idle

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.flow.anything import MOMENTS, counts_all, faults, keeps_all, legs, policies, said
 from tests.flow.play import arm, rule
-from tests.flow.simulated import Pretended, SimulatedRelay
 
 from bustedwall.faults import registry
 from bustedwall.faults.fault import Fault
@@ -27,6 +26,7 @@ from bustedwall.terms.leg import Leg
 from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.losses import NO_LOSS, Loss, Way
 from bustedwall.terms.passage import OPEN_ROAD
+from bustedwall.testing.simulated import Pretended, SimulatedRelay
 
 ALL = faults()
 LOSSLESS = tuple(fault for fault in ALL if keeps_all(fault))

@@ -6,19 +6,20 @@ from random import Random
 
 import pytest
 from tests.flow.play import CLIENT, SERVER, arm, play, rule
-from tests.flow.simulated import Pretended, SimulatedRelay
 
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.orders import RulesChanged
 from bustedwall.flow.rest import Rest, is_needed, rest
 from bustedwall.flow.table import FlowTable
+from bustedwall.flow.visit import Visit
 from bustedwall.policy.rules import AtAge, AtIdle, AtOpen, AtSignal, Clock, Rule
 from bustedwall.terms.commands import Measure, Note, Reset
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.events import Accepted, Arrived, Measured, Opened, Passed, Woke
 from bustedwall.terms.facts import RuleFired
 from bustedwall.terms.items import FIN, Bytes
+from bustedwall.testing.simulated import Pretended, SimulatedRelay
 
 RESET = arm("reset both")
 SILENCE = rule(AtIdle(10.0, Clock.DATA), RESET, name="test/silence")
@@ -60,10 +61,10 @@ def test_what_has_moved_meanwhile_wakes_nobody_and_is_not_forgotten() -> None:
     table = FlowTable(Dice.seeded(0))
     table.handle(RulesChanged((SILENCE,)), 0.0)
     assert table.admit("127.0.0.1", 0.0) is None
-    resting = table.rest(1, "127.0.0.1", 0.0, 1.0)
+    resting = table.rest(Visit(1, "127.0.0.1", 0.0), 1.0)
     assert resting == Rest((SILENCE,), 1.0)
 
-    flow = table.join(1, 0.0, {CLIENT: 70, SERVER: 5}, opened=True, resting=resting)
+    flow = table.join(Visit(1, "127.0.0.1", 0.0), {CLIENT: 70, SERVER: 5}, opened=True, resting=resting)
     play(flow, (11.0, Woke(), [Measure(CLIENT), Measure(SERVER)]), (11.0, Measured(CLIENT, 10.0, 1), []))
     commands = flow.handle(Measured(SERVER, 10.0, 1), 11.0)
 

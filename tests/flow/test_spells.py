@@ -11,7 +11,6 @@ from math import log
 from statistics import fmean, pstdev
 
 import pytest
-from tests.faults.written import read
 from tests.flow.play import CLIENT, SERVER, arm, play, rule
 
 from bustedwall.faults.fault import Shared
@@ -25,6 +24,7 @@ from bustedwall.terms.items import Bytes
 from bustedwall.terms.losses import NO_LOSS, Loss, Losses, Way, What
 from bustedwall.terms.passage import OPEN_ROAD
 from bustedwall.terms.spells import Spells, is_bad
+from bustedwall.testing.written import read
 
 BURST = "burst: {good: 2s, bad: 200ms}"
 ALL = f"drop: {{what: all, from: client, {BURST}}}"
@@ -169,7 +169,7 @@ def test_it_is_armed_once_and_ended_once_however_many_bursts_there_are() -> None
     facts += [command.fact for command in flow.handle(Woke(), span) if isinstance(command, Note)]
     fault = str(read(ALL))
     assert [fact for fact in facts if not isinstance(fact, RuleFired)] == [
-        FaultArmed("test/rule", fault),
+        FaultArmed("test/rule", fault, to_prove=True),
         FaultEnded("test/rule", fault, "its time is over"),
     ]
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bustedwall.faults import registry
-from bustedwall.faults.fault import Fault
 from bustedwall.kernel import abilities, trials
 from bustedwall.kernel.abilities import NO_ANSWER, NO_EFFECT, Abilities, Tried, find_out
 from bustedwall.kernel.endings import close, reset
 from bustedwall.kernel.trials import TRIALS, Aid, Family
 from bustedwall.terms.losses import NO_LOSS, Losses
 from bustedwall.terms.needs import Ability
+from bustedwall.testing.written import examples, read
 
 PRIVILEGED = {ability for ability in Ability if ability.privileged}
 """What is missing where root's privileges are: no test can know whether they are."""
@@ -45,28 +46,24 @@ def test_everything_works_on_the_machine_that_runs_the_tests() -> None:
 
 
 def test_it_waits_for_no_timer_of_tcp() -> None:
-    # The shortest one is 200 ms; the best of five, because the machine may be busy.
-    assert min(find_out().seconds for _ in range(5)) < 0.1
+    # The shortest one; the best of five, because the machine may be busy.
+    assert min(find_out().seconds for _ in range(5)) < 0.2
 
 
 def test_nothing_is_left_open() -> None:
+    while any(thread.name == "abilities" for thread in threading.enumerate()):
+        time.sleep(0.01)  # another test's
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 (no objects in between)
-    find_out()
+    find_out().leave()
 
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 def test_all_that_a_fault_can_need_is_tried() -> None:
-    needed = {need for kind in registry().values() for example in examples(kind) for need in example.needs()}
+    needed = {need for text in examples() for need in read(text).needs()}
 
     assert needed == {*Ability} - {Ability.CAPTURE}, "which is for `pcap`, and no fault"
     assert set(TRIALS) == {*Ability, *Aid}
-
-
-def examples(kind: type[Fault]) -> list[Fault]:
-    """Return a fault's examples in short form."""
-    texts = [example.partition(": ")[2] for example in kind.page.examples]
-    return [kind.model_validate(kind.long_form(text)) for text in texts if text and "{" not in text]
 
 
 @pytest.mark.parametrize(("act", "hindrance"), [(refuse, "EPERM"), (ignore, NO_EFFECT)])

@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.faults.written import examples, read
 
 from bustedwall.kernel.trials import Aid
 from bustedwall.terms.needs import Ability
+from bustedwall.testing.written import examples, read
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("armed.py")

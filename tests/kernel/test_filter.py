@@ -157,6 +157,21 @@ def test_what_is_not_larger_is_spared_whatever_is_drawn() -> None:
     assert run(program, segment(7, 3, ACK, 1001), first_lost(0)) == 0
 
 
+@pytest.mark.parametrize("what", [What.ALL, What.DATA])
+def test_a_piece_of_segments_that_are_not_larger_is_kept_and_one_of_larger_ones_is_lost(what: What) -> None:
+    piece = segment(7, 3, ACK, 45 * MSS)
+    for limit, kept in ((MSS - 1, 0), (MSS, len(piece)), (MSS + 1, len(piece))):
+        assert run(compiled([Loss(Way.FROM, what, limit)], {}, MSS), piece, NO_DRAWS) == kept
+
+
+@pytest.mark.parametrize(("last", "lost"), [(1000, 0), (1001, 1001)])
+def test_the_last_segment_of_a_piece_may_not_be_larger(last: int, lost: int) -> None:
+    program = compiled([Loss(Way.FROM, What.DATA, larger_than=1000, probability=0.01)], {}, MSS)
+    piece = segment(7, 3, ACK, 3 * MSS + last)
+    assert run(program, piece, first_lost(3)) == len(piece) - lost
+    assert run(program, piece, first_lost(2)) == len(piece) - last - MSS
+
+
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20 * MSS))
 def test_of_several_losses_that_cut_the_one_in_front_holds(one: int, other: int, limit: int) -> None:
     losses = [

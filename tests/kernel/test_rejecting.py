@@ -10,9 +10,10 @@ from tests.kernel.pairs import Pair, connected_pair
 from tests.relay.peers import recv, until
 
 from bustedwall.kernel import rejecting
+from bustedwall.kernel.answers import Answered
 from bustedwall.kernel.endings import alive, reset
 from bustedwall.kernel.evidence import snapshot
-from bustedwall.kernel.rejecting import Answered, Rejecter
+from bustedwall.kernel.rejecting import Rejecter
 from bustedwall.kernel.sockets import unread
 
 pytestmark = pytest.mark.root("CAP_NET_RAW")
@@ -105,3 +106,23 @@ def test_of_a_connection_that_is_gone_nothing_can_be_rejected(pair: Pair) -> Non
 
     with pytest.raises(OSError, match="not connected"):
         Rejecter(ours)
+
+
+def test_what_the_host_says_before_the_filter_is_there_takes_no_room(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach = rejecting.bpf.attach
+
+    def late(sock: socket.socket, program: bytes) -> None:
+        for kind in ("IPv4", "IPv6") * 16:
+            with connected_pair(kind) as (talker, _):
+                talker.send(bytes(1 << 20))  # as much of it as the window takes; in all, more than a queue holds
+        attach(sock, program)
+
+    monkeypatch.setattr(rejecting.bpf, "attach", late)
+    rejecter = Rejecter(pair[0])
+    try:
+        pair[1].send(b"x")
+        assert until(lambda: rejecter.answer().answered, "it is answered")
+    finally:
+        rejecter.close()

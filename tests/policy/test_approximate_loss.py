@@ -21,3 +21,10 @@ def test_the_loss_of_all_that_arrives_stands_in(what: str) -> None:
         load_typed((), (step,), None, Terms(1.0, LACKING))
     found = load_typed((), (step,), None, Terms(1.0, LACKING, OnMissing.APPROXIMATE))
     assert list(found.notices) == [StepUnmet("command-line/fault", step, "drop all from client", ("lose-some",))]
+
+
+def test_acks_are_lost_with_our_data_held_where_they_cannot_be_lost_alone() -> None:
+    lacking = Terms(1.0, frozenset({Ability.LOSE_ACKS}), OnMissing.APPROXIMATE)
+    step = "drop {what: acks, to: client, hold: false}"
+    found = load_typed((), (step,), None, lacking)
+    assert list(found.notices) == [StepUnmet("command-line/fault", step, "drop acks to client", ("lose-acks",))]

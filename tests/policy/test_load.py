@@ -6,8 +6,9 @@ import pytest
 
 from bustedwall.policy.address import Address
 from bustedwall.policy.limits import WrittenLimits
-from bustedwall.policy.load import Config, load_config, load_policy
+from bustedwall.policy.load import load_config, load_policy
 from bustedwall.policy.problem import PolicyError
+from bustedwall.policy.setup import Config
 from bustedwall.terms.limits import Limits
 
 CONFIG = """\
@@ -162,6 +163,11 @@ def test_limits_of_the_command_line_go_before_those_of_a_proxy_and_these_before_
     assert load(tmp_path, text).proxies[0].limits == Limits(orphan=2.0, idle=7200.0, fault=60.0)
     given = load_config(tmp_path / "config.yaml", limits=WrittenLimits.model_validate({"orphan": "3s"}))
     assert given.proxies[0].limits == Limits(orphan=3.0, idle=7200.0, fault=60.0)
+
+
+def test_a_proxy_tells_turns_if_it_is_to(tmp_path: Path) -> None:
+    assert not load(tmp_path).proxies[0].turns
+    assert load(tmp_path, f"{CONFIG}    turns: true\n").proxies[0].turns
 
 
 def test_a_proxy_may_be_dry_alone_or_the_only_one_that_is_not(tmp_path: Path) -> None:

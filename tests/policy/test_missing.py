@@ -20,7 +20,7 @@ NO_OUTGOING = frozenset({Ability.LOSE_TO})
 CONFIG = """\
 version: 1
 proxies:
-  - {name: a, listen: "127.0.0.1:0", upstream: "127.0.0.1:1", policies: [slow-link, cable-pull]}
+  - {name: a, listen: "127.0.0.1:0", upstream: "127.0.0.1:1", policies: [slow-link, lost-commit-ack]}
 """
 
 
@@ -38,7 +38,7 @@ def test_what_is_missing_is_told_at_the_use_as_a_lack_of_the_machine(tmp_path: P
     (problem,) = caught.value.problems
     assert problem.privilege
     assert (problem.line, problem.path) == (3, "proxies[0].policies[1]")
-    assert problem.message.startswith("cable-pull/pull, step 2: 'drop all to client' needs lose-to")
+    assert problem.message.startswith("lost-commit-ack/lose-the-answer, step 1: 'drop all to client' needs lose-to")
     assert problem.hint == "'bustedwall doctor' says why and how to get it; or set on_missing to skip"
 
 
@@ -52,8 +52,8 @@ def test_the_config_may_say_that_such_steps_are_left_out(tmp_path: Path) -> None
 
     (proxy,) = load_config(tmp_path / "config.yaml", NO_OUTGOING).proxies
 
-    assert [len(rule.steps) for rule in proxy.rules] == [2, 1]
-    assert proxy.notices == (StepUnmet("cable-pull/pull", "drop all to client", None, ("lose-to",)),)
+    assert [len(rule.steps) for rule in proxy.rules] == [2, 2]
+    assert proxy.notices == (StepUnmet("lost-commit-ack/lose-the-answer", "drop all to client", None, ("lose-to",)),)
 
 
 def test_a_command_line_goes_before_the_config(tmp_path: Path) -> None:

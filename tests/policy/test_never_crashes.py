@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from bustedwall.faults import registry
 from bustedwall.policy import library
 from bustedwall.policy.load import config_of, load_use
-from bustedwall.policy.moments import FORMS
 from bustedwall.policy.moments import WORDS as WORDS_OF_MOMENTS
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.template import read
+from bustedwall.policy.written_moments import FORMS
 
 WORDS = [
     "version",

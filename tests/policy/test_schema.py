@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 
 from bustedwall.faults import registry
 from bustedwall.policy.keys import keys_of
-from bustedwall.policy.moments import FORMS, WORDS
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.schema import SCHEMAS, text_of
 from bustedwall.policy.template import read
+from bustedwall.policy.written_moments import FORMS, WORDS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "schema"
-SHIPPED = sorted([*(ROOT / "policies").rglob("*.yaml"), *(ROOT / "configs").rglob("*.yaml")])
+SHIPPED = sorted([*(ROOT / "policies").rglob("*.yaml"), *(ROOT / "configs").glob("*.yaml")])
+"""In the folders of configs are those of other programs."""
 BROKEN = Path(__file__).parent / "broken"
 
 VALIDATORS = {what: jsonschema.Draft7Validator(make()) for what, make in SCHEMAS.items()}

@@ -64,6 +64,7 @@ def test_steps_are_those_of_the_yaml(faults: list[str], steps: str) -> None:
         (r"matches \d+ from client within 1kB", r"{matches: '\d+', from: client, within: 1kB}"),
         ("turn 2 from client", "{turn: 2, from: client}"),
         ("eof client", "{eof: client}"),
+        ("reset server", "{reset: server}"),
         ("idle 5s clock packets", "{idle: 5s, clock: packets}"),
         ("repeat 30s", "{repeat: 30s}"),
     ],
@@ -79,7 +80,8 @@ def test_without_a_moment_it_is_done_when_the_flow_opens() -> None:
 @pytest.mark.parametrize("example", [e for fault in registry().values() for e in fault.page.examples])
 def test_every_example_of_a_fault_can_be_typed_and_so_can_what_the_records_say(example: str) -> None:
     word = example.partition(":")[0]
-    when = "applied" if registry()[word].at_door else None
+    fault = registry()[word]
+    when = "applied" if fault.at_door else "accept" if fault.at_accept else None
     rule = typed([example], when)
     (step,) = rule.steps
     assert typed([example.replace(":", "", 1)], when) == rule
@@ -145,7 +147,8 @@ TOLD = {
     ("reset client", ""): """\
 --when:1:1: error: expected a moment, got nothing
    = hint: a moment is accept, open, {bytes: SIZE, from: LEG}, {flow_age: TIME}, {idle: TIME, clock: data|packets}, \
-{contains: TEXT, from: LEG}, {matches: REGEX, from: LEG}, {turn: N, from: LEG}, {eof: LEG}, applied, \
+{contains: TEXT, from: LEG}, {matches: REGEX, from: LEG}, {tls: RECORD, from: LEG, nth: N}, \
+{turn: N, from: LEG}, {eof: LEG}, {reset: LEG}, applied, \
 {policy_age: TIME}, {repeat: TIME}, {signal: NAME}""",
 }
 

@@ -15,12 +15,16 @@ DOWNLOADS_200 = "downloads 200 B"
 DOWNLOADS_LITTLE = "downloads 2 kB"
 DOWNLOADS_SLOWLY = "downloads 5 MB at 2 MB/s"
 DOWNLOADS_TWICE = "downloads 2 kB twice, on one connection"
+DOWNLOADS_LATER = "downloads 2 kB, and again when the policy has struck"
 DOWNLOADS_UNBUFFERED = "downloads 5 MB, `proxy_buffering off`"
+GATE = "gate"
+"""No file: here the client asks another server, which answers when the policy has struck."""
 FILES = {
     DOWNLOADS_200: ["200B"],
     DOWNLOADS_LITTLE: ["2kB"],
     DOWNLOADS_SLOWLY: ["slowly/5MB"],
     DOWNLOADS_TWICE: ["2kB", "2kB"],
+    DOWNLOADS_LATER: ["2kB", GATE, "2kB"],
 }
 
 PATIENT = 20.0

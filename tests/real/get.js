@@ -1,7 +1,9 @@
-// Node's http: download each URL after the other on one kept connection; tell how it ended, and the size.
+// Node's http: download each URL after the other on kept connections; tell how it ended, and the digests.
+// Arguments: a limit in milliseconds, a URL, a limit, a URL …
 const http = require("http");
-const [limit, ...urls] = process.argv.slice(2);
-const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+const asked = process.argv.slice(2);
+// Node's own keepalives, after a second, would keep a connection that has to be idle here.
+const agent = new http.Agent({ keepAlive: true, keepAliveMsecs: 60_000, maxSockets: 1 });
 
 function failed(error) {
   console.log(`${error.code}\n${error.message}`);
@@ -9,11 +11,12 @@ function failed(error) {
 }
 
 function next() {
-  if (urls.length === 0) {
+  if (asked.length === 0) {
     console.log("returns\n");
     process.exit(0);
   }
-  const request = http.get(urls.shift(), { agent, timeout: Number(limit) }, (response) => {
+  const [limit, url] = asked.splice(0, 2);
+  const request = http.get(url, { agent, timeout: Number(limit) }, (response) => {
     const digest = require("crypto").createHash("sha256");
     response.on("data", (bytes) => digest.update(bytes));
     response.on("error", failed);

@@ -10,6 +10,7 @@ from tests.real.case import (
     DONE,
     DOWNLOADS,
     DOWNLOADS_200,
+    DOWNLOADS_LATER,
     DOWNLOADS_LITTLE,
     DOWNLOADS_SLOWLY,
     DOWNLOADS_TWICE,
@@ -30,6 +31,11 @@ NOT_CONNECTED: Ending = (
 )
 NOT_SENT: Ending = ("exit 55", "curl: (55) Send failure: Connection reset by peer")
 NOT_RECEIVED: Ending = ("exit 56", "curl: (56) Recv failure: Connection reset by peer")
+NAMELESS: tuple[Ending, ...] = tuple(
+    # curl asks for the peer's name when connect has succeeded; its first complaint is the one that it shows.
+    (ends, "curl: (…) getpeername() failed with errno 107: Transport endpoint is not connected")
+    for ends in ("exit 55", "exit 56")
+)
 RESET = (NOT_RECEIVED,)
 EMPTY = (("exit 52", "curl: (52) Empty reply from server"),)
 SHORT = (
@@ -65,6 +71,12 @@ BLIP, FLAPPING, LOST = (
     "lost-commit-ack:text=GET,give_up=500ms",
 )
 
+FORGOTTEN, DROPPED, RESET_IDLE, CLOSED_IDLE = (
+    f"{name}:idle=2s" for name in ("aws-nlb-idle", "fw-idle-drop", "idle-rst-both", "proxy-idle-fin")
+)
+"""The family `idle`; the others in it end a connection as one of these does."""
+TOO_OLD = "max-lifetime:age=4s"
+
 ALONE = [
     Case(CURL, DOWNLOADS, "closed-before-data", EMPTY),
     Case(CURL, DOWNLOADS, "unread-close-rst", RESET),
@@ -79,7 +91,7 @@ ALONE = [
     Case(CURL, DOWNLOADS, "vanished-host", NOTHING_CAME + RESET, limit=LIMIT),
     Case(CURL, DOWNLOADS, "connect-blackhole", NOBODY_THERE, after=WAITED, limit=LIMIT),
     Case(CURL, DOWNLOADS, "connect-refused", (NOT_CONNECTED,)),
-    Case(CURL, DOWNLOADS, "accept-then-reset", (NOT_CONNECTED, NOT_SENT, NOT_RECEIVED)),
+    Case(CURL, DOWNLOADS, "accept-then-reset", (NOT_CONNECTED, NOT_SENT, NOT_RECEIVED, *NAMELESS)),
     Case(CURL, DOWNLOADS_200, "byte-by-byte", DONE, after=0.4),
     Case(CURL, DOWNLOADS, "reset-mid-response", RESET),
     Case(CURL, DOWNLOADS, "slow-link", DONE, after=0.2),
@@ -90,6 +102,16 @@ ALONE = [
     Case(CURL, DOWNLOADS_LITTLE, "gave-up-rst:give_up=1s", DONE),
     Case(CURL, DOWNLOADS_LITTLE, "gave-up-rst:give_up=1s,lost=all to client", RESET, after=1.0),
     Case(CURL, DOWNLOADS_TWICE, "gave-up-rst:give_up=1s", DONE, after=1.0),
+    Case(CURL, DOWNLOADS_LATER, FORGOTTEN, DONE),
+    Case(CURL, DOWNLOADS_LATER, DROPPED, NOTHING_CAME, after=WAITED, limit=LIMIT),
+    Case(CURL, DOWNLOADS_LATER, RESET_IDLE, DONE),
+    Case(CURL, DOWNLOADS_LATER, CLOSED_IDLE, DONE),
+    Case(CURL, DOWNLOADS_TWICE, "http-keepalive-race", DONE),
+    Case(CURL, DOWNLOADS, "linger0-rst", RESET),
+    Case(CURL, DOWNLOADS, "content-reset:text=GET", RESET),
+    Case(CURL, DOWNLOADS, "firewall-rst", RESET),
+    Case(CURL, DOWNLOADS, "listen-overflow", NOTHING_CAME, after=WAITED, limit=LIMIT),
+    Case(CURL, DOWNLOADS_LATER, TOO_OLD, DONE),
 ]
 
 BEHIND_NGINX = [
@@ -121,4 +143,14 @@ BEHIND_NGINX = [
     Case(NGINX, DOWNLOADS, "cable-pull:after=50kB", SHORT, TIMED_OUT, WAITED, LIMIT),
     Case(NGINX, DOWNLOADS, "cable-pull", GATEWAY_TIMEOUT, HEADER_TIMED_OUT, WAITED, LIMIT),
     Case(NGINX, DOWNLOADS, "gave-up-rst:give_up=500ms", SHORT, READV_RESET, 0.5),
+    Case(NGINX, DOWNLOADS_LATER, FORGOTTEN, DONE, HEADER_RESET),
+    Case(NGINX, DOWNLOADS_LATER, DROPPED, GATEWAY_TIMEOUT, HEADER_TIMED_OUT, WAITED, LIMIT),
+    Case(NGINX, DOWNLOADS_LATER, RESET_IDLE, DONE),
+    Case(NGINX, DOWNLOADS_LATER, CLOSED_IDLE, DONE),
+    Case(NGINX, DOWNLOADS_TWICE, "http-keepalive-race", DONE, HEADER_RESET),
+    Case(NGINX, DOWNLOADS, "linger0-rst", BAD_GATEWAY, HEADER_RESET),
+    Case(NGINX, DOWNLOADS, "content-reset:text=GET", BAD_GATEWAY, HEADER_RESET),
+    Case(NGINX, DOWNLOADS, "firewall-rst", SHORT, READV_RESET),
+    Case(NGINX, DOWNLOADS, "listen-overflow", GATEWAY_TIMEOUT, HEADER_TIMED_OUT, after=WAITED, limit=LIMIT),
+    Case(NGINX, DOWNLOADS_LATER, TOO_OLD, DONE),
 ]

@@ -6,13 +6,17 @@ Measured with redis-py 8.1 against Redis 7.0, and psycopg 3.3 with libpq 18 agai
 from __future__ import annotations
 
 from tests.real.case import LIMIT, PSYCOPG, REDIS, RETURNS, STILL_WAITS, Case, Ending
-from tests.real.said_by_curl import FLAPPING, WAITED
+from tests.real.said_by_curl import CLOSED_IDLE, DROPPED, FLAPPING, FORGOTTEN, RESET_IDLE, TOO_OLD, WAITED
 
 GETS = "GET of 5 MB"
 GETS_LITTLE = "GET of 200 B"
+GETS_LATER = "GET of 200 B, and again when the policy has struck"
+GETS_TWICE = "GET of 200 B, twice"
 GETS_ON = "GET of 5 MB, again and again"
 SETS = "SET of 5 MB"
 LOGS_IN = "logs in"
+ASKS_LATER = "sends a query, and another when the policy has struck"
+ASKS_LATER_LIMITED = f"{ASKS_LATER}, `tcp_user_timeout=1000`"
 COMMITS = "commits an INSERT"
 READS = "reads a row of 5 MB"
 READS_ON = "reads a row of 5 MB, again and again"
@@ -55,6 +59,16 @@ WITH_REDIS = [
     Case(REDIS, GETS, "slow-link", RETURNS, after=0.2),
     Case(REDIS, GETS, "cable-pull:after=100kB", READ_TIMEOUT, after=WAITED, limit=LIMIT),
     Case(REDIS, GETS, "gave-up-rst:give_up=1s", RESET_READING, after=1.0),
+    Case(REDIS, GETS_LATER, FORGOTTEN, RESET_READING),
+    Case(REDIS, GETS_LATER, DROPPED, READ_TIMEOUT, after=WAITED, limit=LIMIT),
+    Case(REDIS, GETS_LATER, RESET_IDLE, RETURNS),
+    Case(REDIS, GETS_LATER, CLOSED_IDLE, RETURNS),
+    Case(REDIS, GETS_TWICE, "http-keepalive-race", RESET_READING),
+    Case(REDIS, GETS, "linger0-rst", RESET_READING),
+    Case(REDIS, GETS, "content-reset:text=GET", RESET_READING),
+    Case(REDIS, GETS, "firewall-rst:after=100kB", RESET_READING),
+    Case(REDIS, GETS, "listen-overflow", READ_TIMEOUT, after=WAITED, limit=LIMIT),
+    Case(REDIS, GETS_LATER, TOO_OLD, RETURNS),
 ]
 
 # ---- psycopg
@@ -99,4 +113,14 @@ WITH_PSYCOPG = [
     Case(PSYCOPG, LOGS_IN, "cable-pull", LOGIN_TIMEOUT, after=WAITED, limit=LIMIT),
     Case(PSYCOPG, READS, "gave-up-rst:give_up=1s", QUERY_GONE, after=1.0),
     Case(PSYCOPG, LOGS_IN, "gave-up-rst:give_up=1s,lost=all to client", LOGIN_GONE, after=1.0),
+    Case(PSYCOPG, ASKS_LATER, FORGOTTEN, QUERY_GONE),
+    Case(PSYCOPG, ASKS_LATER_LIMITED, DROPPED, QUERY_TIMEOUT, after=1.0),
+    Case(PSYCOPG, ASKS_LATER, RESET_IDLE, QUERY_GONE),
+    Case(PSYCOPG, ASKS_LATER, CLOSED_IDLE, QUERY_GONE),
+    Case(PSYCOPG, READS, "http-keepalive-race", QUERY_GONE),
+    Case(PSYCOPG, LOGS_IN, "linger0-rst", LOGIN_GONE),
+    Case(PSYCOPG, READS, "content-reset:text=SELECT", QUERY_GONE),
+    Case(PSYCOPG, READS, "firewall-rst:after=100kB", QUERY_GONE),
+    Case(PSYCOPG, LOGS_IN, "listen-overflow", LOGIN_TIMEOUT, after=WAITED, limit=LIMIT),
+    Case(PSYCOPG, ASKS_LATER, TOO_OLD, QUERY_GONE),
 ]

@@ -9,6 +9,7 @@ from tests.real.case import (
     AIOHTTP,
     DOWNLOADS,
     DOWNLOADS_200,
+    DOWNLOADS_LATER,
     DOWNLOADS_SLOWLY,
     DOWNLOADS_TWICE,
     LIMIT,
@@ -19,7 +20,7 @@ from tests.real.case import (
     Case,
     Ending,
 )
-from tests.real.said_by_curl import BLIP, FLAPPING, LOST, WAITED
+from tests.real.said_by_curl import BLIP, CLOSED_IDLE, DROPPED, FLAPPING, FORGOTTEN, LOST, RESET_IDLE, TOO_OLD, WAITED
 
 # ---- requests
 
@@ -71,6 +72,16 @@ WITH_REQUESTS = [
     Case(REQUESTS, DOWNLOADS, "cable-pull", READ_TIMEOUT, after=WAITED, limit=LIMIT),
     Case(REQUESTS, DOWNLOADS, "gave-up-rst:give_up=1s", BROKEN, after=1.0),
     Case(REQUESTS, DOWNLOADS_TWICE, "gave-up-rst:give_up=1s", ABORTED, after=1.0),
+    Case(REQUESTS, DOWNLOADS_LATER, FORGOTTEN, ABORTED),
+    Case(REQUESTS, DOWNLOADS_LATER, DROPPED, READ_TIMEOUT, after=WAITED, limit=LIMIT),
+    Case(REQUESTS, DOWNLOADS_LATER, RESET_IDLE, RETURNS),
+    Case(REQUESTS, DOWNLOADS_LATER, CLOSED_IDLE, RETURNS),
+    Case(REQUESTS, DOWNLOADS_TWICE, "http-keepalive-race", ABORTED),
+    Case(REQUESTS, DOWNLOADS, "linger0-rst", ABORTED),
+    Case(REQUESTS, DOWNLOADS, "content-reset:text=GET", ABORTED),
+    Case(REQUESTS, DOWNLOADS, "firewall-rst", BROKEN),
+    Case(REQUESTS, DOWNLOADS, "listen-overflow", READ_TIMEOUT, after=WAITED, limit=LIMIT),
+    Case(REQUESTS, DOWNLOADS_LATER, TOO_OLD, RETURNS),
 ]
 
 # ---- aiohttp
@@ -115,6 +126,16 @@ WITH_AIOHTTP = [
     Case(AIOHTTP, DOWNLOADS, "cable-pull", READ_TIMED_OUT, after=WAITED, limit=LIMIT),
     Case(AIOHTTP, DOWNLOADS, "gave-up-rst:give_up=1s", PAYLOAD_RESET, after=1.0),
     Case(AIOHTTP, DOWNLOADS_TWICE, "gave-up-rst:give_up=1s", RETURNS, after=1.0),
+    Case(AIOHTTP, DOWNLOADS_LATER, FORGOTTEN, RETURNS),
+    Case(AIOHTTP, DOWNLOADS_LATER, DROPPED, READ_TIMED_OUT, after=WAITED, limit=LIMIT),
+    Case(AIOHTTP, DOWNLOADS_LATER, RESET_IDLE, RETURNS),
+    Case(AIOHTTP, DOWNLOADS_LATER, CLOSED_IDLE, RETURNS),
+    Case(AIOHTTP, DOWNLOADS_TWICE, "http-keepalive-race", RETURNS),
+    Case(AIOHTTP, DOWNLOADS, "linger0-rst", SERVER_RESET),
+    Case(AIOHTTP, DOWNLOADS, "content-reset:text=GET", SERVER_RESET),
+    Case(AIOHTTP, DOWNLOADS, "firewall-rst", PAYLOAD_RESET),
+    Case(AIOHTTP, DOWNLOADS, "listen-overflow", READ_TIMED_OUT, after=WAITED, limit=LIMIT),
+    Case(AIOHTTP, DOWNLOADS_LATER, TOO_OLD, RETURNS),
 ]
 
 # ---- Node's http
@@ -148,4 +169,14 @@ WITH_NODE = [
     Case(NODE, DOWNLOADS, "cable-pull", HANG_UP, after=WAITED, limit=LIMIT),
     Case(NODE, DOWNLOADS, "gave-up-rst:give_up=1s", READ_RESET, after=1.0),
     Case(NODE, DOWNLOADS_TWICE, "gave-up-rst:give_up=1s", READ_RESET, after=1.0),
+    Case(NODE, DOWNLOADS_LATER, FORGOTTEN, READ_RESET),
+    Case(NODE, DOWNLOADS_LATER, DROPPED, HANG_UP, after=WAITED, limit=LIMIT),
+    Case(NODE, DOWNLOADS_LATER, RESET_IDLE, RETURNS),
+    Case(NODE, DOWNLOADS_LATER, CLOSED_IDLE, RETURNS),
+    Case(NODE, DOWNLOADS_TWICE, "http-keepalive-race", READ_RESET),
+    Case(NODE, DOWNLOADS, "linger0-rst", READ_RESET),
+    Case(NODE, DOWNLOADS, "content-reset:text=GET", READ_RESET),
+    Case(NODE, DOWNLOADS, "firewall-rst", CUT_SHORT + READ_RESET),
+    Case(NODE, DOWNLOADS, "listen-overflow", HANG_UP, after=WAITED, limit=LIMIT),
+    Case(NODE, DOWNLOADS_LATER, TOO_OLD, RETURNS),
 ]

@@ -160,6 +160,51 @@ def nginx(folder: Path) -> Iterator[Server]:
             yield Server(port, folder)
 
 
+KEEPING = """\
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    upstream kept {{
+        server {host}:{upstream};
+        keepalive 1;
+    }}
+    server {{
+        listen {host}:{port};
+        location / {{
+            proxy_pass http://kept;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_read_timeout {seconds}s;
+        }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def keeping_nginx(folder: Path, upstream: int, seconds: float) -> Iterator[Server]:
+    """Run a reverse proxy before a port, which keeps its connection there, and waits so long for an answer."""
+    folder.mkdir()
+    with a_port() as port:
+        config, log = folder / "nginx.conf", folder / "error.log"
+        config.write_text(
+            KEEPING.format(folder=folder, host=HOST, port=port, upstream=upstream, seconds=round(seconds))
+        )
+        command = [program("nginx", "nginx-light"), "-p", str(folder), "-e", str(log), "-c", str(config)]
+        with running(command, folder / "stderr") as process:
+            until_it_listens(process, port, folder / "stderr")
+            yield Server(port, folder)
+
+
 @contextmanager
 def redis(folder: Path) -> Iterator[Server]:
     """Run a Redis that writes nothing to disk."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.real.case import (
     CURL,
     DOWNLOADS_UNBUFFERED,
+    GATE,
     LIMIT,
     NGINX,
     PATIENT,
@@ -23,17 +25,19 @@ from tests.real.case import (
 )
 from tests.real.conftest import StartWall
 from tests.real.expected import of
-from tests.real.servers import FILES, HANG, HOST, Server, program
+from tests.real.gate import gate
+from tests.real.servers import FILES, HANG, HOST, Server, keeping_nginx, program
 
 pytestmark = pytest.mark.real("curl", "nginx")
 
 
-def curl(folder: Path, *urls: str, limit: float = PATIENT) -> tuple[Outcome, list[str]]:
+def curl(folder: Path, *urls: str, limit: float = PATIENT, limits: Sequence[float] = ()) -> tuple[Outcome, list[str]]:
     """Download files to FOLDER/0, 1 …; return how it ended, and headers, body and connections of each."""
-    words = [program("curl", "curl"), "-q", "-sSf", "--noproxy", "*", "--max-time", str(limit)]
-    words += ["-w", "%{size_header} %{size_download} %{num_connects}\n"]
-    for number, url in enumerate(urls):
-        words += ["-o", str(folder / str(number)), url]
+    words = [program("curl", "curl"), "-q"]
+    for number, (url, seconds) in enumerate(zip(urls, limits or [limit] * len(urls), strict=True)):
+        words += ["--next"] if number else []
+        words += ["-sSf", "--noproxy", "*", "--max-time", str(seconds), "-o", str(folder / str(number)), url]
+        words += ["-w", "%{size_header} %{size_download} %{num_connects}\n"]
     began = time.monotonic()
     done = subprocess.run(words, capture_output=True, text=True, timeout=HANG, check=False)
     outcome = Outcome(f"exit {done.returncode}", done.stderr, time.monotonic() - began)
@@ -42,6 +46,8 @@ def curl(folder: Path, *urls: str, limit: float = PATIENT) -> tuple[Outcome, lis
 
 def assert_same_bytes(server: Server, folder: Path, names: list[str]) -> None:
     for number, name in enumerate(names):
+        if name == GATE:
+            continue
         # Not `assert a == b`: a difference of megabytes takes pytest minutes to show.
         original = server.folder / "files" / Path(name).name
         unchanged = (folder / str(number)).read_bytes() == original.read_bytes()
@@ -77,7 +83,10 @@ def test_without_a_policy_curl_behind_nginx_gets_every_byte(nginx: Server, wall:
 def test_curl_ends_and_speaks_as_the_page_says(nginx: Server, wall: StartWall, tmp_path: Path, case: Case) -> None:
     names, proxy = files(case.does), wall(nginx, case.policy)
 
-    outcome, _ = curl(tmp_path, *(f"http://{HOST}:{proxy.port}/{name}" for name in names), limit=case.limit)
+    with gate(proxy) as opens:
+        urls = [opens if name == GATE else f"http://{HOST}:{proxy.port}/{name}" for name in names]
+        limits = [PATIENT if name == GATE else case.limit for name in names]
+        outcome, _ = curl(tmp_path, *urls, limits=limits)
 
     if case.endings == SHORT_OF_HEADER_DONE:
         assert (tmp_path / "0").read_bytes() == b""
@@ -87,7 +96,32 @@ def test_curl_ends_and_speaks_as_the_page_says(nginx: Server, wall: StartWall, t
         assert_same_bytes(nginx, tmp_path, names)
 
 
-@pytest.mark.parametrize("case", of(NGINX), ids=str)
+@pytest.mark.parametrize("case", [case for case in of(NGINX) if len(files(case.does)) > 1], ids=str)
+def test_curl_behind_an_nginx_that_keeps_its_connection_speaks_as_the_page_says(
+    nginx: Server, wall: StartWall, tmp_path: Path, case: Case
+) -> None:
+    """Each file is downloaded by a curl of its own: what is kept is the connection of the nginx in between."""
+    proxy, names = wall(nginx, case.policy), [name for name in files(case.does) if name != GATE]
+    with keeping_nginx(tmp_path / "keeping", proxy.port, case.limit) as between:
+        url = f"http://{HOST}:{between.port}/{names[0]}"
+        first, _ = curl(tmp_path, url)
+        assert first.ends == "exit 0"
+        if GATE in files(case.does):
+            proxy.until_struck()
+        outcome, _ = curl(tmp_path, url)
+        lines = between.log("upstream: ")
+
+    check(case, outcome)
+    if case.log:
+        (line,) = lines
+        assert any(same(f"… {log}, client: …", line) for log in case.log), line
+    else:
+        assert not lines
+    if case.succeeds:
+        assert_same_bytes(nginx, tmp_path, names[:1])
+
+
+@pytest.mark.parametrize("case", [case for case in of(NGINX) if len(files(case.does)) == 1], ids=str)
 def test_curl_behind_nginx_and_nginx_speak_as_the_page_says(
     nginx: Server, wall: StartWall, tmp_path: Path, case: Case
 ) -> None:

@@ -14,7 +14,7 @@ from tests.real.language_server import LanguageServer
 from bustedwall.faults import registry
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted([*(ROOT / "policies").rglob("*.yaml"), *(ROOT / "configs").rglob("*.yaml")])
+SHIPPED = sorted([*(ROOT / "policies").rglob("*.yaml"), *(ROOT / "configs").glob("*.yaml")])
 
 pytestmark = pytest.mark.real("yaml-language-server, from npm")
 

@@ -15,6 +15,8 @@ from tests.real.case import PATIENT, PSYCOPG, STILL_WAITS, Case, Outcome, check
 from tests.real.conftest import StartWall
 from tests.real.expected import of
 from tests.real.said_by_databases import (
+    ASKS_LATER,
+    ASKS_LATER_LIMITED,
     COMMITS,
     LOGS_IN,
     PIPELINES_LIMITED,
@@ -41,6 +43,8 @@ READING = {"sslmode": "disable"}  # so that the first byte of the server is one 
 SETTINGS: dict[str, dict[str, object]] = {
     COMMITS: READING,
     READS_ON: READING,
+    ASKS_LATER: READING,
+    ASKS_LATER_LIMITED: {**READING, "tcp_user_timeout": 1000},
     PIPELINES_LIMITED: {**READING, "tcp_user_timeout": 1000},
     READS: READING,
     READS_PROBING: {**READING, "keepalives_idle": 1, "keepalives_interval": 1, "keepalives_count": 1},
@@ -99,12 +103,21 @@ def pipeline(connection: Connection) -> None:
             connection.execute("SELECT 1")
 
 
+def ask_later(connection: Connection, proxy: Wall) -> None:
+    """Ask, leave the connection idle until the policy has struck, and ask again."""
+    connection.execute("SELECT 1")
+    proxy.until_struck()
+    connection.execute("SELECT 1")
+
+
 def commit(connection: Connection, proxy: Wall) -> None:
     """Write a row that nobody else writes; the end of the connection's block commits it."""
     connection.execute("INSERT INTO orders VALUES (%s)", [proxy.port])
 
 
 ACTS: dict[str, Callable[[Connection, Wall], None]] = {
+    ASKS_LATER: ask_later,
+    ASKS_LATER_LIMITED: ask_later,
     COMMITS: commit,
     LOGS_IN: lambda connection, _: connection.execute("SELECT 1"),
     PIPELINES_LIMITED: lambda connection, _: pipeline(connection),

@@ -14,7 +14,7 @@ import pytest
 from tests.real.case import PATIENT, REDIS, Case, Outcome, check
 from tests.real.conftest import StartWall
 from tests.real.expected import of
-from tests.real.said_by_databases import GETS, GETS_LITTLE, GETS_ON, SETS
+from tests.real.said_by_databases import GETS, GETS_LATER, GETS_LITTLE, GETS_ON, GETS_TWICE, SETS
 from tests.real.servers import HOST, Server
 from tests.real.wall import Wall
 
@@ -69,8 +69,22 @@ def gets_on(redis: Redis, proxy: Wall) -> None:
         gets(redis, "value", VALUE)
 
 
+def gets_later(redis: Redis, proxy: Wall) -> None:
+    """Get a value, leave the connection idle until the policy has struck, and get it again."""
+    gets(redis, "little", LITTLE)
+    proxy.until_struck()
+    gets(redis, "little", LITTLE)
+
+
+def gets_twice(redis: Redis) -> None:
+    gets(redis, "little", LITTLE)
+    gets(redis, "little", LITTLE)
+
+
 ACTS: dict[str, Callable[[Redis, Wall], None]] = {
     GETS: lambda redis, _: gets(redis, "value", VALUE),
+    GETS_LATER: gets_later,
+    GETS_TWICE: lambda redis, _: gets_twice(redis),
     GETS_LITTLE: lambda redis, _: gets(redis, "little", LITTLE),
     GETS_ON: gets_on,
     SETS: lambda redis, _: redis.set("copy", VALUE),

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.real.servers import HANG, HOST, running
 
+from bustedwall.faults.fault import Fault
 from bustedwall.policy.load import load_use
 from bustedwall.policy.rules import Arm, Rule
 
@@ -22,7 +23,7 @@ Fact = dict[str, Any]
 
 LOSSES = {"drop", "blackhole"}
 ENDINGS = {"reset", "close", "close_unread", "vanish"}
-DOORS = {"ignore", "refuse"}
+DOORS = {"ignore", "refuse", "backlog_full"}
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,25 @@ class Wall:
             assert time.monotonic() < deadline, f"not every rule has fired: {self.journal.read_text()}"
             time.sleep(0.01)  # between two looks, not instead of one
 
+    def until_struck(self) -> None:
+        """Wait until each rule has been done to the client's leg: it is ended, or what is lost is being lost."""
+        deadline = time.monotonic() + HANG
+        while not all(map(self._struck, self.rules)):
+            assert time.monotonic() < deadline, f"not every rule has struck: {self.journal.read_text()}"
+            time.sleep(0.01)  # as above
+
+    def _struck(self, rule: Rule) -> bool:
+        if _first(rule).word not in ENDINGS:
+            return rule.name in [fact["rule"] for fact in self.facts("fault-armed")]
+        ended = self.facts("reset-sent") + self.facts("leg-closed")
+        return (rule.name, "client") in [(fact["cause"], fact["leg"]) for fact in ended]
+
     def proved(self) -> bool:
         """Tell whether each rule has done what it is there for, as far as the kernel can prove it."""
         return all(self._proved(rule) for rule in self.rules)
 
     def _proved(self, rule: Rule) -> bool:
-        first = next(step for step in rule.steps if isinstance(step, Arm))
-        word = first.fault.word
+        word = _first(rule).word
         if word in LOSSES:
             proofs = [fact for fact in self.facts("loss-evidence") if f"{rule.name}: " in "".join(fact["causes"])]
             return any(map(has_lost, proofs))
@@ -64,6 +77,10 @@ class Wall:
         if word in DOORS:
             return bool(self.facts("door-set")) and not self.facts("flow-accepted")
         return rule.name in [fact["rule"] for fact in self.facts("fault-armed")]
+
+
+def _first(rule: Rule) -> Fault:
+    return next(step.fault for step in rule.steps if isinstance(step, Arm))
 
 
 def has_lost(evidence: Fact) -> bool:

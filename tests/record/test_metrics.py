@@ -148,7 +148,9 @@ def test_facts_are_counted() -> None:
     )
     folded.take(*BEGUN, AddressFailed("x", "ECONNREFUSED"), RuleFired("a/b", 1, 0, 1), RuleFired("a/b", 2, 0, 1))
     folded.take(RuleSpared("a/b", 3), RuleMissed("a/b", "why"), StepMoot("a/b", "reset client", Leg.CLIENT))
-    folded.take(FaultArmed("a/b", "drop all from client"), FaultArmed("a/b", "drop all to client"))
+    folded.take(
+        FaultArmed("a/b", "drop all from client", to_prove=True), FaultArmed("a/b", "drop all to client", to_prove=True)
+    )
     folded.take(lost(Verdict.EFFECTIVE), ended(Verdict.UNPROVEN), LimitReached(Limit.ORPHAN, 30.0), CLOSED)
 
     rule = {"proxy": "p", "policy": "a", "rule": "b"}
@@ -171,7 +173,11 @@ def test_facts_are_counted() -> None:
 
 
 def test_what_is_of_this_moment_is_counted_when_it_is_asked_for() -> None:
-    folded = Folded().take(LISTENING, flow=None).take(FaultArmed("a/b", "drop all"), FaultArmed("a/b", "stall"))
+    folded = (
+        Folded()
+        .take(LISTENING, flow=None)
+        .take(FaultArmed("a/b", "drop all", to_prove=True), FaultArmed("a/b", "stall", to_prove=True))
+    )
     folded.census = [Census("p", 2, 10, 20, 7, {"drop": 2})]
 
     assert folded.number("flows_open", proxy="p") == 2
@@ -242,7 +248,7 @@ def everything() -> Folded:
     folded.take(
         RuleFired("a/b", 1, 0, 1), RuleSpared("a/b", 3), RuleMissed("a/b", "w"), StepMoot("a/b", "x", Leg.CLIENT)
     )
-    return folded.take(FaultArmed("a/b", "drop all from client"), LimitReached(Limit.ORPHAN, 30.0))
+    return folded.take(FaultArmed("a/b", "drop all from client", to_prove=True), LimitReached(Limit.ORPHAN, 30.0))
 
 
 def test_the_page_lists_all_metrics_as_they_are() -> None:

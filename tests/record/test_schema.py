@@ -107,3 +107,10 @@ def test_what_is_no_line_does_not_fit(change: dict[str, object]) -> None:
 
 def test_each_row_of_the_page_is_one_line() -> None:
     assert all(row.endswith("|") for row in page().splitlines() if row.startswith("|"))
+
+
+def test_no_field_of_a_fact_has_a_name_of_what_every_line_has() -> None:
+    # `number` is what the API adds: who reads on behind it would begin anew.
+    taken = {"schema", "at", "proxy", "flow", "fact", "number", "name"}
+    for kind in KINDS:
+        assert not taken & {field.name for field in fields(kind)}, kind

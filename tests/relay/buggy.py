@@ -11,8 +11,8 @@ from twisted.internet import reactor
 from bustedwall.cli.recording import Recording
 from bustedwall.faults.fault import Damage, Fault, Shared, Stage
 from bustedwall.policy.address import Address
-from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Arm, AtOpen, Rule
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.record.form import Form
 from bustedwall.relay.wall import Wall
 from bustedwall.terms.dice import Dice

@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from bustedwall.policy.address import Address
-from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import Rule
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.relay.names import Tell, literal
 from bustedwall.relay.plane import DataPlane
 from bustedwall.relay.service import Proxy

@@ -206,7 +206,20 @@ def told_by(facts: Callable[[], list[Fact]], name: str, count: int) -> Fact:
 
 def told(fact: Fact) -> str:
     """Write a fact as its name and the values that a test can know."""
-    unknown = {"schema", "at", "proxy", "flow", "fact", "client", "upstream", "via", "address", "seconds", "error"}
+    unknown = {
+        "schema",
+        "at",
+        "proxy",
+        "flow",
+        "fact",
+        "client",
+        "upstream",
+        "via",
+        "address",
+        "seconds",
+        "error",
+        "to_prove",
+    }
     values = [str(value) for key, value in fact.items() if key not in unknown]
     error = [fact["error"]] if fact.get("error") else []
     return " ".join([fact["fact"], *values, *error])

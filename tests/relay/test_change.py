@@ -17,9 +17,10 @@ from twisted.internet.threads import deferToThread
 
 from bustedwall.kernel.passed import PassedSockets
 from bustedwall.policy.address import Address, Passed
-from bustedwall.policy.load import ProxySetup, load_typed
+from bustedwall.policy.load import load_typed
 from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.policy.rules import Rule
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.relay.wall import CannotStartError, Changes, Wall
 from bustedwall.terms.facts import Fact, FaultArmed, FlowAccepted, ProxyListening, RulesChanged
 from bustedwall.terms.limits import Limits
@@ -296,7 +297,7 @@ def test_what_was_cleared_comes_back(upstreams: tuple[Upstream, Upstream]) -> No
     upstream, _ = upstreams
     setup = proxy("web", upstream, ANY, load_typed(["slow-link"]).rules)
     with running(setup) as (wall, facts):
-        wall.proxies[0].apply(())
+        wall.clear()
         assert wall.change([setup], 0.0) == Changes((), (), ("web",), ())
         names = tuple(rule.name for rule in setup.rules)
         assert facts.of("web", RulesChanged) == [RulesChanged((), names, 0), RulesChanged(names, (), 0)]

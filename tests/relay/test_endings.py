@@ -113,6 +113,7 @@ def test_closing_with_bytes_unread_arrives_as_a_rst(connect: Connect, version: i
     assert recv(two) == "ECONNRESET"
 
 
+@pytest.mark.long("three seconds")
 def test_a_rst_reaches_a_peer_that_does_not_read(connect: Connect, version: int) -> None:
     talks = {first: connect("plain", version) for first in ENDS}
     sent = {}

@@ -14,8 +14,8 @@ from twisted.internet.threads import deferToThread
 
 from bustedwall.flow.flow import Flow
 from bustedwall.policy.address import Address
-from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import AtAge, Heal, Rule, Wait
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.relay.service import Proxy
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.relay.wall import CannotStartError, Wall

@@ -19,7 +19,8 @@ from twisted.internet.threads import deferToThread
 from bustedwall.kernel.passed import PassedSockets
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address, Listen, Passed
-from bustedwall.policy.load import ProxySetup, load_typed
+from bustedwall.policy.load import load_typed
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.relay.wall import Wall
 from bustedwall.terms.facts import Fact
 

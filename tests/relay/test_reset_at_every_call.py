@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from tests.faults.written import examples, read
 from tests.flow.play import rule
 from tests.relay.inside import relaying
 from tests.relay.peers import FAMILY, LOCALHOST, abort
@@ -25,8 +24,9 @@ from twisted.internet.task import deferLater
 
 from bustedwall.faults.fault import Fault
 from bustedwall.policy.address import Address
-from bustedwall.policy.rules import Arm, AtBytes, AtOpen, Heal, Wait
+from bustedwall.policy.rules import Arm, AtAccept, AtBytes, AtOpen, Heal, Wait
 from bustedwall.terms.leg import Leg
+from bustedwall.testing.written import examples, read
 
 FAULTS = [fault for fault in map(read, examples()) if not fault.at_door]
 
@@ -113,7 +113,10 @@ class Ends:
 
 async def converse(version: int, fault: Fault, victim: str, which: int) -> bool:
     """Hold a conversation in which a peer resets before a call; return whether there were so many calls."""
-    rules = (rule(AtOpen(), Arm(fault, None), Wait(AtBytes(Leg.CLIENT, 4)), Heal()),)
+    if fault.at_accept:
+        rules = (rule(AtAccept(), Arm(fault, None), Wait(0.001), Heal()),)
+    else:
+        rules = (rule(AtOpen(), Arm(fault, None), Wait(AtBytes(Leg.CLIENT, 4)), Heal()),)
     with (
         listening(version) as upstream,
         relaying(Address(*upstream.getsockname()[:2]), version=version, rules=rules) as (proxy, _),

@@ -82,6 +82,7 @@ def test_panic_heals_everything_keeps_flows_and_lasts_until_a_reload(tmp_path: P
         "address": address,
         "upstream": upstream.address,
         "door": "open",
+        "enabled": True,
         "cleared": False,
         "admitted": 1,
         "open": 1,

@@ -19,7 +19,7 @@ from twisted.internet.threads import deferToThread
 
 from bustedwall.kernel.sockets import outgoing
 from bustedwall.policy.address import Address
-from bustedwall.policy.load import ProxySetup
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.relay import doors as meeting
 from bustedwall.relay import names as resolving
 from bustedwall.relay import upstream as upstreams
@@ -394,7 +394,7 @@ def test_where_a_door_is_met() -> None:
 
 def test_whether_an_address_is_ours_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(meeting, "_is_ours", lambda ip: bool(asked.append(str(ip))))
+    monkeypatch.setattr(meeting, "is_here", lambda host: bool(asked.append(host)))
     doors = Doors()
     doors.open("a", ("0.0.0.0", 80))
     for _ in range(3):

@@ -25,6 +25,7 @@ FIELDS = (
     "tcp.ack_raw",
     "ip.hdr_len",
     "icmp.type",
+    "icmpv6.type",
     "udp.dstport",
     "udp.length",
     "tcp.analysis.retransmission",
@@ -72,7 +73,15 @@ class Capture:
         port = self._mark.getsockname()[1]
         wanted = " or ".join(f"tcp port {number}" for number in sorted(self._ports))
         fields = [argument for name in FIELDS for argument in ("-e", name)]
-        command = ["tshark", "-i", "lo", "-n", "-l", "-f", f"{wanted} or icmp or ip6 proto 43 or udp port {port}"]
+        command = [
+            "tshark",
+            "-i",
+            "lo",
+            "-n",
+            "-l",
+            "-f",
+            f"{wanted} or icmp or icmp6 or ip6 proto 43 or udp port {port}",
+        ]
         command += ["-T", "fields", "-E", "separator=;", "-E", "occurrence=f", *fields]
         self._tshark = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._text = b""
@@ -134,7 +143,7 @@ def _packet(row: list[str]) -> Packet:
         number("tcp.seq_raw"),
         number("tcp.ack_raw"),
         number("ip.hdr_len") > 20 or bool(value["ipv6.routing.type"]),
-        int(value["icmp.type"]) if value["icmp.type"] else None,
+        int(kind) if (kind := value["icmp.type"] or value["icmpv6.type"]) else None,
         bool(value["tcp.analysis.retransmission"]),
         number("tcp.window_size_value"),
         number("ip.ttl") or number("ipv6.hlim"),

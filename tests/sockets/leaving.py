@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 import yaml
-from tests.faults.written import examples, moment, read
 from tests.relay.peers import Upstream, dial, hang_up, send, until
 from tests.relay.rig import Door, Talk, Wall, policy
+
+from bustedwall.testing.written import examples, moment, read
 
 OWN = (
     "mount -t tmpfs none /run",  # where `ip netns` keeps its names
@@ -71,10 +72,12 @@ def main(folder: Path) -> dict[str, object]:
     ]
     wall = Wall(folder, doors, "--quiet")
     for name, text in texts.items():
-        if not read(text).at_door:
-            talk = Talk(wall, name, dial(wall.addresses[name]), upstream.accept())
+        fault = read(text)
+        if not fault.at_door:
+            client = dial(wall.addresses[name])
+            talk = Talk(wall, name, client, None if fault.at_accept else upstream.accept())
             talk.wait("fault-armed")
-            for end in (talk.client, talk.server):
+            for end in filter(None, (talk.client, talk.server)):
                 send(end, b"in the middle of it")
     armed = until(lambda: each_armed(wall, set(texts)), "every fault is armed")
     middle, inside = tables(), namespaces(wall.pid)

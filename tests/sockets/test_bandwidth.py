@@ -136,7 +136,7 @@ def test_flows_that_share_a_pipe_take_turns(connect: Connect, version: int, leg:
     alone = len(DATA) / 2 / RATE
     assert len(got) == 3
     assert max(got.values()) >= 3 * alone * 0.95
-    assert min(got.values()) >= 2 * alone - 2 * late, "nobody has the pipe for himself"
+    assert min(got.values()) >= 2 * alone * 0.9 - 2 * late, "nobody has the pipe for himself"
 
 
 # ---- latency that varies

@@ -19,12 +19,23 @@ from tests.relay.rig import policy
 from tests.sockets.calls import QUIET, play, state
 from tests.sockets.doors import House, connected, filtered, house
 
+from bustedwall.terms.unreachable import Unreachable
+
 LIMIT = 0.8
 """Seconds after which a client's kernel gives its connect up."""
 
 ONE = {"signal": "one"}
 TWO = {"signal": "two"}
 ESTABLISHED, SYN_SENT = 1, 2
+
+UNREACHED = {
+    Unreachable.HOST: "EHOSTUNREACH",
+    Unreachable.NETWORK: "ENETUNREACH",
+    Unreachable.PROHIBITED: "EHOSTUNREACH",
+    Unreachable.PORT: "ECONNREFUSED",
+}
+"""What connect gives for ICMP, or ICMPv6 (icmp_err_convert, tab_unreach)."""
+PROHIBITED_6 = "EACCES"
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"IPv{version}")
@@ -185,6 +196,42 @@ def test_ignore_under_load_and_open_again_lets_everybody_in(tmp_path: Path, vers
         assert [connected(sock) for sock in waiting] == ["ok"] * 20
         for _ in waiting:
             stack.enter_context(home.upstream.accept())
+
+
+# ---- unreachable
+
+
+@pytest.mark.root("CAP_NET_RAW")
+@pytest.mark.parametrize("why", Unreachable)
+def test_unreachable_connect_fails_at_once_and_says_why(tmp_path: Path, version: int, why: Unreachable) -> None:
+    step = {"unreachable": why.value}
+    with house(tmp_path, version, [policy(tmp_path, "far", [step], ONE)]) as home:
+        talk = home.connect()
+        home.one()
+        home.set("unreachable")
+        for _ in range(3):
+            assert home.knock()[0] == (PROHIBITED_6 if (why.value, version) == ("prohibited", 6) else UNREACHED[why])
+        assert not home.asked()
+        assert send(talk.client, b"still here") == "ok"
+        assert recv(talk.server) == b"still here"
+        home.change()
+        fact = home.set("open")
+        assert (fact["lost"], fact["answered"]) == (3, 3)
+        home.serves()
+
+
+@pytest.mark.root("CAP_NET_RAW")
+def test_unreachable_for_a_while_and_stronger_than_ignore(tmp_path: Path, version: int) -> None:
+    ignoring = policy(tmp_path, "ignoring", ["ignore"], ONE)
+    far = policy(tmp_path, "far", [{"unreachable": {"why": "network", "for": "300ms"}}], TWO)
+    with house(tmp_path, version, [ignoring, far]) as home:
+        home.one()
+        home.set("ignore")
+        home.two()
+        home.set("unreachable")
+        assert home.knock()[0] == "ENETUNREACH"
+        home.set("ignore", 2)
+        home.is_deaf_to_clients(LIMIT)
 
 
 @pytest.mark.root("CAP_NET_ADMIN")

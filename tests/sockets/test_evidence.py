@@ -7,8 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 from tests.relay.conftest import Connect
-from tests.relay.peers import abort, read_exactly, recv, send
+from tests.relay.peers import LOCALHOST, abort, read_exactly, recv, send
 from tests.relay.rig import Rig, policy, running
+from tests.sockets.calls import info
+
+from bustedwall.kernel.peer import PeerCounts, peer_counts
+
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 SPAN = "400ms"
 
@@ -65,6 +70,38 @@ def test_a_loss_that_met_traffic_is_effective_and_names_its_rule_and_fault(
         assert fact["arrived"] == 0
 
 
+@pytest.mark.parametrize("name", ["from", "both"])
+def test_the_peers_own_kernel_says_that_it_sent_again(connect: Connect, version: int, name: str) -> None:
+    talk = connect(name, version)
+    talk.wait("loss-set")
+    before = info(talk.client).total_retrans
+    assert send(talk.client, b"up") == "ok"
+    assert read_exactly(talk.server, 2) == b"up"
+    fact = talk.wait("loss-evidence")
+
+    assert 1 <= fact["peer_sent_again"] <= info(talk.client).total_retrans - before
+    assert fact["peer_unacknowledged"] >= 1
+
+
+def test_the_peer_of_an_ipv4_client_at_an_ipv6_door_is_found() -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as door:
+        client = socket.create_connection(("127.0.0.1", door.getsockname()[1]))
+        ours, _ = door.accept()
+    with client, ours:
+        assert peer_counts(ours) == peer_counts(client) == PeerCounts(0, 0)
+
+
+def test_of_a_peer_that_is_gone_nothing_is_counted(version: int) -> None:
+    with socket.create_server((LOCALHOST[version], 0), family=FAMILIES[version]) as door:
+        client = socket.create_connection(door.getsockname()[:2])
+        ours, _ = door.accept()
+        with ours:
+            abort(client)
+            assert recv(ours) == "ECONNRESET"
+            assert peer_counts(ours) is None, "not even the door's, which has that port"
+        assert peer_counts(ours) is None
+
+
 @pytest.mark.parametrize("name", PROOFS)
 def test_a_loss_that_met_nothing_says_so(connect: Connect, version: int, name: str) -> None:
     talk = connect(name, version)
@@ -97,6 +134,7 @@ def test_a_write_that_was_lost_once_is_proven_by_its_repair(connect: Connect, ve
     fact = talk.wait("loss-evidence")
 
     assert fact["losses"] == ["next_write to"]
+    assert fact["causes"] == ["lost-write/rule: drop next_write to client"]
     assert fact["verdict"] == "effective"
     assert (fact["first_sent"], fact["sent_again"], fact["acknowledged"]) == (6, 1, 0)
 

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.faults.written import examples
+
+from bustedwall.testing.written import examples
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("leaving.py")
@@ -29,7 +30,11 @@ def test_tables_of_the_machine_are_as_before_in_the_middle_and_after_kill_9(tmp_
     before, middle, after = told["tables"]
     for question in ("nft list ruleset", "ip netns", "ip link"):
         assert "kept" in before[question], "the table can be read"
-    assert middle == before, "nothing is ever put in"
+    rules = "nft list ruleset"
+    added = middle.pop(rules).removeprefix(before[rules])
+    assert middle == {question: table for question, table in before.items() if question != rules}
+    assert added.startswith("table inet bustedwall-"), "what was there is as it was"
+    assert (added.count("table "), added.count("flags owner"), added.count("chain ")) == (1, 1, 1), "one for all"
     assert after == before
     ours, inside = told["namespaces"]
     assert inside == ours, "no namespace is made"

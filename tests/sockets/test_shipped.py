@@ -5,33 +5,38 @@ This knows no policy: what is played, and what must come, is read from the files
 
 from __future__ import annotations
 
-import errno
 import random
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 from tests.faults.written import guarded
-from tests.relay.peers import FAMILY, HANG, abort, at, recv, send, until
+from tests.relay.peers import FAMILY, HANG, abort, at, until
 from tests.relay.rig import Fact, Rig, running
-from tests.sockets.calls import QUIET, events
+from tests.sockets.calls import QUIET
+from tests.sockets.sides import Side
 
 from bustedwall.faults.fault import Fault
 from bustedwall.kernel.abilities import find_out
 from bustedwall.policy import library
 from bustedwall.policy.load import load_policy, load_use
 from bustedwall.policy.model import PolicyFile
-from bustedwall.policy.rules import Arm, AtRepeat, AtSignal, AtText, Rule, Wait
-from bustedwall.policy.symptom import DATA, PART, REST, WAITS, Does, Symptom
+from bustedwall.policy.rules import Arm, AtRecord, AtRepeat, AtSignal, AtText, Rule, Wait
+from bustedwall.policy.symptom import Symptom
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.units import duration
 
-LONGEST, INTERVAL = 1.0, 3.0
-"""Seconds that the longest of a policy's scaled times is compressed to; of one that repeats, as it has pauses in it."""
+LONGEST, INTERVAL, MEMORY = 1.0, 3.0, 20.0
+"""Seconds that the longest of a policy's scaled times is compressed to; of one that repeats, as it has pauses in it;
+of one that a next connection has to be within."""
+
+RECORD = 100
+"""Bytes in a TLS record."""
 
 MESSAGE = 3000
 """Bytes of a message: more than any default needs to pass, or lets pass."""
@@ -63,6 +68,13 @@ class Play:
         texts = [when.text for when in moments if isinstance(when, AtText) and when.source is Leg.CLIENT]
         return b" ".join([random.Random(7).randbytes(100), *texts])
 
+    def answer(self) -> bytes:
+        """Return what the server says: some bytes, in TLS records where a rule counts those."""
+        if not any(isinstance(rule.when, AtRecord) for rule in self.rules()):
+            return ANSWER
+        pieces = [ANSWER[at : at + RECORD] for at in range(0, MESSAGE, RECORD)]
+        return b"".join(b"\x17\x03\x03" + len(piece).to_bytes(2) + piece for piece in pieces)
+
     def lasts(self) -> float:
         """Return the longest time that one of its steps takes."""
         steps = [step for rule in self.rules() for step in rule.steps]
@@ -87,7 +99,8 @@ def plays() -> Iterator[Play]:
         scaled = {key: duration(each.default) for key, each in file.parameters.items() if each.scale}
         longest = max(scaled.values(), default=0.0)
         repeats = any(isinstance(rule.when, AtRepeat) for rule in Play(name, file, {}).rules())
-        faster = max(1.0, longest / (INTERVAL if repeats else LONGEST))
+        within = MEMORY if file.symptom and file.symptom.next else INTERVAL if repeats else LONGEST
+        faster = max(1.0, longest / within)
         values = {key: f"{round(seconds / faster * 1000)}ms" for key, seconds in scaled.items()}
         choices = [(key, str(choice)) for key, each in file.parameters.items() for choice in each.choices]
         for choice in choices or [None]:
@@ -116,16 +129,18 @@ class Story:
         self.rig, self.rules, self.version = rig, play.rules(), version
         self.proxy = f"{play.door}-{version}"
         self.client_done = threading.Event()
-        self.client_name = ""
+        self.client_names: list[str] = []
+        """Of each connection of the client."""
         self.client: Side | None = None
         self._signals = {rule.when.name for rule in self.rules if isinstance(rule.when, AtSignal)}
         """Which of its signals nobody has fired yet."""
 
     def facts(self) -> list[Fact]:
-        """Return what is recorded of the connection, and of the door."""
+        """Return what is recorded of the connections, and of the door."""
         own = [fact for fact in self.rig.wall.facts() if fact["proxy"] == self.proxy]
-        mine = [f["flow"] for f in own if f["fact"] == "flow-accepted" and f["client"] == self.client_name]
-        return [fact for fact in own if fact["flow"] in (None, *mine[-1:])]
+        accepted = {f["client"]: f["flow"] for f in own if f["fact"] == "flow-accepted"}
+        mine = [accepted[name] for name in self.client_names if name in accepted]
+        return [fact for fact in own if fact["flow"] in (None, *mine)]
 
     def fired(self, rule: Rule) -> list[int]:
         """Return where in the facts the rule has fired."""
@@ -137,6 +152,37 @@ class Story:
         if isinstance(rule.when, AtSignal) and rule.when.name in self._signals:
             self._signals.remove(rule.when.name)
             self.rig.fire(rule.when.name)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return where the proxy listens."""
+        return self.rig.wall.addresses[self.proxy]
+
+    def connected(self, sock: socket.socket) -> None:
+        """Remember the client, whose flow it is."""
+        self.client_names.append(at(*sock.getsockname()[:2]))
+
+    def accept(self, within: float) -> socket.socket:
+        """Take what the proxy has dialled."""
+        upstream = self.rig.upstreams[self.version]
+        upstream.sock.settimeout(within)
+        try:
+            return upstream.accept()
+        finally:
+            upstream.sock.settimeout(HANG)
+
+    def strike(self, rule: str, side: Side) -> None:
+        """Wait until a rule has struck; if it waits for a signal, the client fires it."""
+        (named,) = (each for each in self.rules if each.name.endswith(f"/{rule}"))
+        if side is self.client:
+            self.fire(named)
+        until(lambda: self.struck(named), f"rule {rule} has struck")
+
+    def turn_away(self) -> None:
+        """Accept whoever has come to the server meanwhile, or the next test would."""
+        with suppress(TimeoutError):
+            while True:
+                abort(self.accept(QUIET))
 
     def is_open(self) -> bool:
         """Tell whether the door is as it was: a signal that another test has fired may have shut it for a while."""
@@ -151,96 +197,6 @@ class Story:
             if "fault-armed" in later and (not needs or {"loss-set", "leg-closed", "reset-sent"} & set(later)):
                 return True
         return False
-
-
-class Side:
-    """One of the two programs: it makes the calls of its script, each after the other."""
-
-    def __init__(self, story: Story, message: bytes, other: bytes, sock: socket.socket | None = None) -> None:
-        self.story = story
-        self.message, self.other = message, other
-        """What it says with each send, and what each message of the other side is."""
-        self.sock = sock
-        """None: its first call is, or implies, accept."""
-        self.got = b""
-
-    def play(self, calls: list[dict[str, str]]) -> list[dict[str, str]]:
-        """Return what each call gave, in the words of the policy files, up to the first surprise."""
-        seen: list[dict[str, str]] = []
-        for ((word, expected),) in (each.items() for each in calls):
-            seen.append({word: self.call(Does(word), expected)})
-            if seen[-1] != {word: expected}:
-                break
-        return seen
-
-    def call(self, does: Does, expected: str) -> str:
-        if does is Does.RULE:
-            (rule,) = (rule for rule in self.story.rules if rule.name.endswith(f"/{expected}"))
-            if self is self.story.client:
-                self.story.fire(rule)
-            until(lambda: self.story.struck(rule), f"rule {expected} has struck")
-            return expected
-        if self.sock is None:
-            if does is Does.ACCEPT and expected == WAITS:
-                # Whatever the client does, nobody comes here.
-                assert self.story.client_done.wait(HANG)
-                return self.accept(QUIET)
-            self.accept(HANG)
-        if does is Does.CONNECT:
-            return self.connect()
-        if does is Does.POLL:
-            return self.poll(expected)
-        assert self.sock is not None
-        self.sock.settimeout(2 * QUIET if expected == WAITS else HANG)
-        return self.send(expected) if does is Does.SEND else self.recv(expected)
-
-    def accept(self, within: float) -> str:
-        upstream = self.story.rig.upstreams[self.story.version]
-        upstream.sock.settimeout(within)
-        try:
-            self.sock = upstream.accept()
-        except TimeoutError:
-            return WAITS
-        finally:
-            upstream.sock.settimeout(HANG)
-        return "ok"
-
-    def connect(self) -> str:
-        assert self.sock is not None
-        try:
-            # Blocking: Python's own timeout asks SO_ERROR, and might find there what comes after the connection.
-            self.sock.connect(self.story.rig.wall.addresses[self.story.proxy])
-        except OSError as error:
-            return errno.errorcode[error.errno or 0]
-        self.story.client_name = at(*self.sock.getsockname()[:2])
-        return "ok"
-
-    def poll(self, expected: str) -> str:
-        """Wait until poll says what it should; return what it said last."""
-        assert self.sock is not None
-        deadline = time.monotonic() + HANG
-        while (found := events(self.sock)) != expected and time.monotonic() < deadline:
-            time.sleep(0.002)  # between two looks, not instead of one
-        return found
-
-    def send(self, expected: str) -> str:
-        assert self.sock is not None
-        given = send(self.sock, self.message)
-        while expected == WAITS and given == "ok":
-            given = send(self.sock, bytes(1 << 20))
-        return WAITS if given == "nothing" else given
-
-    def recv(self, expected: str) -> str:
-        """Call recv, as often as the word asks; bytes that belong to a message of an earlier word are no answer."""
-        assert self.sock is not None
-        while isinstance(given := recv(self.sock), bytes):
-            self.got += given
-            inside = len(self.got) % len(self.other) != 0
-            if expected in (DATA, PART, WAITS):
-                return DATA if expected == DATA or not inside else PART
-            if expected == REST and not inside:
-                return REST if self.got == self.other * (len(self.got) // len(self.other)) else "other bytes"
-        return WAITS if given == "nothing" else given
 
 
 def played() -> list[ParameterSet]:
@@ -263,21 +219,29 @@ def test_a_policy_has_the_symptoms_of_its_file(rig: Rig, version: int, door: str
     with socket.socket(FAMILY[version]) as sock:
         if limit := symptom.given.tcp_user_timeout:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limit * 1000))
-        client, server = Side(story, play.request(), ANSWER, sock), Side(story, ANSWER, play.request())
+        answer = play.answer()
+        client, server = Side(story, play.request(), answer, sock), Side(story, answer, play.request())
         story.client = client
         until(story.is_open, "the door is open")
+        others = [rig.connect(play.door, version) for _ in range(symptom.given.others or 0)]
         serving = threading.Thread(target=lambda: seen_by_server.extend(server.play(symptom.server)), daemon=True)
         serving.start()
         try:
             assert client.play(symptom.client) == symptom.client
             story.client_done.set()
+            if symptom.next:
+                with socket.socket(FAMILY[version]) as again:
+                    assert Side(story, play.request(), answer, again).play(symptom.next) == symptom.next
             serving.join(2 * HANG)
             assert seen_by_server == symptom.server
+            if symptom.next:
+                story.turn_away()  # now: before, it might take what the server is to accept
             took = time.monotonic() - began
         finally:
             story.client_done.set()
             serving.join(2 * HANG)
-            abort(sock)
+            for each in (sock, *(end for talk in others for end in (talk.client, talk.server) if end is not None)):
+                abort(each)
 
     assert took >= play.lasts()
     until(lambda: all(story.fired(rule) for rule in story.rules), "every rule has fired")

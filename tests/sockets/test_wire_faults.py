@@ -292,6 +292,18 @@ def test_a_syn_at_the_door(tmp_path: Path, version: int, step: object, expected:
         assert all(gap >= 0.9 for gap in gaps), "a SYN a second"
 
 
+@pytest.mark.root("CAP_NET_RAW")
+def test_a_syn_that_is_answered_by_icmp(tmp_path: Path, version: int) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "far", [{"unreachable": "host"}], {"signal": "one"})]) as home:
+        home.one()
+        home.set("unreachable")
+        with capturing(home.address[1]) as capture:
+            assert home.knock()[0] == "EHOSTUNREACH"
+            found = wait_for(capture.packets, lambda seen: any(packet.icmp is not None for packet in seen))
+    assert told([packet for packet in found if packet.icmp is None], home_peer(found)) == ["C[S]"], "nothing else"
+    assert {packet.icmp for packet in found} - {None} == {3 if version == 4 else 1}
+
+
 def home_peer(packets: list[Packet]) -> int:
     """Return the port of who speaks first."""
     return packets[0].source if packets else 0

@@ -1,4 +1,4 @@
-"""`bustedwall check`: what is wrong with policies and configs, for people, programs and pull requests."""
+"""`bustedwall check`: what is wrong with policies, configs and suites, for people, programs and pull requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import click
 
 from bustedwall.cli.exits import Exit
 from bustedwall.policy.load import problems_of
-from bustedwall.policy.problem import Problem, one_line
+from bustedwall.policy.problem import Problem, one_line, workflow_command
+from bustedwall.suite.plan import is_suite, problems_of_suite
 
 Problems = Sequence[Problem]
 
@@ -43,28 +44,24 @@ def _github(problems: Problems) -> str:
 def _command(problem: Problem) -> str:
     """Return a workflow command, which GitHub shows at the line in a pull request."""
     place = {"file": problem.file} | ({"line": problem.line, "col": problem.col} if problem.line else {})
-    where = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in place.items())
     hint = f"\n{one_line(f'hint: {problem.hint}')}" if problem.hint else ""
-    return f"::error {where}::{_escaped(problem.sentence() + hint)}"
-
-
-def _escaped(text: str, more: str = "") -> str:
-    # As actions/toolkit escapes the data and the properties of a command.
-    for sign in f"%\r\n{more}":
-        text = text.replace(sign, f"%{ord(sign):02X}")
-    return text
+    return workflow_command("error", place, problem.sentence() + hint)
 
 
 FORMATS: dict[str, Callable[[Problems], str]] = {"text": _text, "json": _json, "github": _github}
+
+
+def _problems_of(file: Path) -> Problems:
+    return problems_of_suite(file) if is_suite(file) else problems_of(file)
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", show_default=True)
 def check(files: tuple[Path, ...], form: str) -> None:
-    """Say what is wrong with policies and configs, and where; a config is checked with all policies that it uses.
+    """Say what is wrong with policies, configs and suites, and where; with all policies that they use.
 
-    Which of the two a file is shows in what it holds. Ends with 0 if all is right, with 1 if not.
+    Which of them a file is shows in what it holds. Ends with 0 if all is right, with 1 if not.
     What this machine can do is not asked.
 
     \b
@@ -72,7 +69,7 @@ def check(files: tuple[Path, ...], form: str) -> None:
     bustedwall check --format github staging.yaml        in a workflow: told at the lines of a pull request
     """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
     # A policy file may be wrong in itself and be used by several configs.
-    problems = list(dict.fromkeys(problem for file in files for problem in problems_of(file)))
+    problems = list(dict.fromkeys(problem for file in files for problem in _problems_of(file)))
     click.echo(FORMATS[form](problems), nl=False)
     count = len(problems)
     found = "no mistake" if not count else f"{count} mistake{'s' * (count > 1)}"

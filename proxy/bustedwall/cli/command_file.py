@@ -1,6 +1,6 @@
 """A named pipe that takes commands, a line each: `echo panic > PATH`.
 
-It is what a shell, a cron job or an init script can do without a client, until there is an HTTP API.
+It is what a shell, a cron job or an init script can do without a client.
 Who may write to it may command: it is made for its owner alone.
 """
 

@@ -21,9 +21,11 @@ FOR: dict[Ability | Aid, str] = {
     Ability.LOSE_FROM: "drop: all from LEG; blackhole",
     Ability.LOSE_TO: "drop: all, acks or next_write to LEG; blackhole",
     Ability.LOSE_SOME: "drop: data, acks, fin, rst or keepalives from LEG; larger_than, probability, beyond",
+    Ability.LOSE_ACKS: "drop: acks to LEG with hold: false",
     Ability.LOSE_SYN: "ignore, at the door",
     Ability.VANISH: "vanish",
     Ability.REJECT: "reject",
+    Ability.UNREACHABLE: "unreachable",
     Ability.CAPTURE: "pcap",
     Aid.SPLICE: "bytes in bulk go by without being copied through the program",
     Aid.LARGE_PIPES: "the same, in pieces of 1 MiB",
@@ -48,7 +50,7 @@ _PIPES_SPENT = (
 )
 _PRIVILEGES = {
     "CAP_NET_BIND_SERVICE": "opens doors on ports below 1024",
-    "CAP_NET_ADMIN": "is for losing some of what arrives",
+    "CAP_NET_ADMIN": "is for losing some of what arrives, and ACKs alone",
     "CAP_NET_RAW": "is for pcap and reject",
     "CAP_SYS_ADMIN": "lifts the limit of this user's pipes, as CAP_SYS_RESOURCE does",
     "CAP_SYS_RESOURCE": "lifts the limit of this user's pipes",

@@ -14,7 +14,7 @@ class Exit(IntEnum):
     USAGE = 2
     """The command line itself; click's own code."""
     CANNOT_START = 3
-    """An address is taken, a file cannot be written."""
+    """An address is taken, a file cannot be written, an installed package brings a fault that is none."""
     MISSING_PRIVILEGE = 4
     """A policy asks for what this machine's kernel does not give us."""
     BUG = 70

@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 
 import click
-import yaml
 
 from bustedwall.cli.layout import columns, listing, paragraph, section
-from bustedwall.faults import registry
+from bustedwall.faults import built_in, registry
+from bustedwall.faults.example import read_example
 from bustedwall.faults.fault import WAYS, Fault
 from bustedwall.policy.keys import in_yaml, keys_of
 from bustedwall.policy.words import either, suggestion
@@ -56,7 +56,7 @@ class About:
     def of(cls, fault: type[Fault]) -> About:
         """Return what a fault's class says."""
         page = fault.page
-        examples = {example: _armed(fault, example) for example in page.examples}
+        examples = {example: read_example(fault, example) for example in page.examples}
         needs: dict[str, list[str]] = {}
         instead: dict[str, str] = {}
         for example, one in examples.items():
@@ -110,7 +110,7 @@ def faults(name: str | None, *, as_json: bool, markdown: bool) -> None:
     bustedwall faults
     bustedwall faults drop
     """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
-    known = registry()
+    known = built_in() if markdown else registry()
     if name is not None and name not in known:
         raise click.UsageError(f"there is no fault '{name}'; {suggestion(name, known)}")
     told = [About.of(fault) for word, fault in known.items() if name in (None, word)]
@@ -124,12 +124,6 @@ def faults(name: str | None, *, as_json: bool, markdown: bool) -> None:
         click.echo("\n`bustedwall faults NAME` tells more of one.")
     else:
         click.echo(_page(told[0]), nl=False)
-
-
-def _armed(fault: type[Fault], example: str) -> Fault:
-    step = yaml.safe_load(example)
-    value = step[fault.word] if isinstance(step, dict) else {}
-    return fault.model_validate(fault.long_form(value) if isinstance(value, str) else value)
 
 
 def _settings(fault: type[Fault]) -> tuple[Setting, ...]:
@@ -160,7 +154,11 @@ def _takes(told: dict[str, object]) -> str:
             return "true or false"
         case {"type": "integer", "minimum": least}:
             return f"a whole number from {least}"
-    raise AssertionError(f"no words for {told}")
+    return _PLAIN.get(str(told.get("type")), "what `bustedwall schema policy` says")
+
+
+_PLAIN = {"integer": "a whole number", "number": "a number", "string": "a text"}
+"""Of settings that only faults of other packages have."""
 
 
 def _listed(examples: list[str]) -> str:

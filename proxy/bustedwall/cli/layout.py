@@ -28,9 +28,9 @@ def listing(items: Iterable[str]) -> str:
     return "\n".join(paragraph(item, "  - ", "    ") for item in items)
 
 
-def columns(rows: Sequence[tuple[str, str]]) -> str:
+def columns(rows: Sequence[tuple[str, str]], widest: int = _WIDEST) -> str:
     """Return words on the left and what they mean on the right."""
-    width = max((len(left) for left, _ in rows if len(left) <= _WIDEST), default=0)
+    width = max((len(left) for left, _ in rows if len(left) <= widest), default=0)
     gap = " " * (INDENT + width + 2)
     lines: list[str] = []
     for left, right in rows:

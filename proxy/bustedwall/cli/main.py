@@ -13,19 +13,32 @@ from click.exceptions import NoSuchCommand
 import bustedwall
 from bustedwall.cli.exits import Exit
 from bustedwall.cli.standard import give_up, keep_open, say
+from bustedwall.terms.unfit import UnfitError
 
 
 class _Commands(click.Group):
     """Imports a command when it is called: Twisted and pydantic take most of a start."""
 
     _SUMMARIES: ClassVar = {
-        "check": "Say what is wrong with policies and configs, and where.",
+        "check": "Say what is wrong with policies, configs and suites, and where.",
         "demo": "Show what a client gets, call by call, without a policy and with four.",
+        "test": "Play a suite of programs behind proxies that break, and judge them.",
+        "suite": "Make a suite to begin with.",
         "run": "Run the proxies of a config file, or one.",
+        "replay": "Make the decisions of a recorded run again, or compare two.",
+        "status": "Tell what a run does now: its proxies, their policies and flows.",
+        "apply": "Have a proxy of a run use a policy, for a while or for good.",
+        "clear": "Take policies away from a run's proxies.",
+        "fire": "Fire a signal of the policies.",
+        "kill": "End flows of a run, by RST, by FIN or without a word.",
+        "facts": "Print what a run has recorded, or follow it.",
+        "wait": "Wait until a rule has fired, flows are open, or a fact has come.",
+        "panic": "Take all policies away from a run, at once and everywhere.",
+        "explain": "Tell what an error text means, what may be behind it, and what does the same.",
         "policies": "List the policies of the library, or tell of one.",
         "faults": "List the faults, or tell of one.",
         "doctor": "Tell what works on this machine, and how to get what does not.",
-        "schema": "Print the JSON Schema of a policy, a config or a line of the journal.",
+        "schema": "Print the JSON Schema of a policy, a config, a suite, a line of the journal or a report.",
     }
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (click's own)
@@ -40,6 +53,9 @@ class _Commands(click.Group):
             if sys.stdout is not None:
                 give_up(sys.stdout)
             say(f"bustedwall: {error.filename or 'stdout'}: {error.strerror}", err=True)
+            sys.exit(Exit.CANNOT_START)
+        except UnfitError as error:
+            say(f"bustedwall: {error}", err=True)
             sys.exit(Exit.CANNOT_START)
         except Exception:  # noqa: BLE001 (the last one who can say that it is one)
             say(f"{traceback.format_exc()}\nbustedwall: this is a bug of bustedwall", err=True)

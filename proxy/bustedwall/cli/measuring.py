@@ -29,8 +29,9 @@ class Measuring:
     """Folds facts from the beginning, and tells what came of it once it has begun."""
 
     def __init__(
-        self, reactor: Reactor, where: Where, facts_dropped: Callable[[], int], lines_dropped: Callable[[], int]
+        self, reactor: Reactor, where: Where | None, facts_dropped: Callable[[], int], lines_dropped: Callable[[], int]
     ) -> None:
+        """`where` of None: only by the HTTP API."""
         self._reactor = reactor
         self._where = where
         self._lag = Lag(reactor)
@@ -44,6 +45,8 @@ class Measuring:
         """Count by `census` from now on, and let the metrics be had. Raises OSError."""
         self._census = census
         self._lag.begin()
+        if self._where is None:
+            return
         if isinstance(self._where, Path):
             self._file = TextFile(self._reactor, self._where, self.metrics.registry)
             return

@@ -1,4 +1,4 @@
-"""What the process may be told to do while it runs, by a signal or by a line of the command file."""
+"""What the process may be told to do while it runs, by a signal, a line of the command file, or the API."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bustedwall.policy.words import either, nearest
 from bustedwall.terms.facts import CommandRefused, Fact, Panic, SignalFired
 
 if TYPE_CHECKING:
+    from bustedwall.relay.service import Cleared
     from bustedwall.relay.wall import Wall
 
 _SHOWN = 100
@@ -28,14 +29,17 @@ class Orders:
         self._reload = reload
         self._tell = tell
 
-    def panic(self, cause: str = "signal") -> None:
+    def panic(self, cause: str = "signal") -> Cleared:
         """Take all rules away, at once and everywhere; what they did is healed, and flows go on."""
         cleared = self._wall.clear()
         self._record(Panic(cause, cleared.rules, cleared.faults, cleared.flows))
+        return cleared
 
-    def signal(self, name: str) -> None:
-        """Fire a signal of the policies."""
-        self._record(SignalFired(name, self._wall.signal(name)))
+    def signal(self, name: str) -> int:
+        """Fire a signal of the policies; return how many rules wait for it."""
+        heard = self._wall.signal(name)
+        self._record(SignalFired(name, heard))
+        return heard
 
     def obey(self, line: str) -> None:
         """Do what a line says; one that is empty says nothing."""

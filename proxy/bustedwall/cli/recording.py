@@ -17,6 +17,8 @@ from bustedwall.terms.census import Census
 from bustedwall.terms.facts import Fact
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from bustedwall.cli.measuring import Measuring, Where
     from bustedwall.relay.poller import Reactor
 
@@ -33,15 +35,21 @@ class Recording:
         form: Form,
         metrics: Where | None = None,
         *,
+        control: Reader | None = None,
         verbose: bool = False,
         quiet: bool = False,
     ) -> None:
+        """`control`: what the HTTP API reads, if there is one; it has the metrics, too."""
         self._log = Log(_STDERR, form, daily=verbose, facts=not quiet)
         warnings = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
         globalLogBeginner.beginLoggingTo([FilteringLogObserver(self._log, [warnings])], redirectStandardIO=False)
         self._journal: Journal | None = None
-        self._measuring = None if metrics is None else _measuring(reactor, metrics, self._dropped, self._log)
-        readers: list[Reader] = [self._log] if self._measuring is None else [self._log, self._measuring.metrics]
+        self._measuring: Measuring | None = None
+        readers: list[Reader] = [self._log]
+        if metrics is not None or control is not None:
+            self._measuring = _measuring(reactor, metrics, self._dropped, self._log)
+            readers.append(self._measuring.metrics)
+        readers += [] if control is None else [control]
         others = Stream(readers)
         tell = partial(reactor.callFromThread, others.record, None, None)
         try:
@@ -72,6 +80,12 @@ class Recording:
         """Where metrics are served, if they are."""
         return None if self._measuring is None else self._measuring.url
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Return the metrics, for the HTTP API."""
+        assert self._measuring is not None
+        return self._measuring.metrics.registry
+
     def begin(self) -> None:
         """Let the log speak: all is up."""
         self._log.begin()
@@ -93,7 +107,7 @@ class Recording:
         return 0 if self._journal is None else self._journal.dropped
 
 
-def _measuring(reactor: Reactor, where: Where, facts_dropped: Callable[[], int], log: Log) -> Measuring:
+def _measuring(reactor: Reactor, where: Where | None, facts_dropped: Callable[[], int], log: Log) -> Measuring:
     from bustedwall.cli.measuring import Measuring  # noqa: PLC0415 (a fifth of a second, for who asks for it)
 
     return Measuring(reactor, where, facts_dropped, lambda: log.dropped)

@@ -10,12 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from bustedwall.policy.load import Config
 from bustedwall.policy.problem import PolicyError
+from bustedwall.policy.setup import Config
 from bustedwall.relay.wall import CannotStartError, Wall
 from bustedwall.terms.facts import Fact, Reloaded, ReloadFailed
 
-_IN_RULES = ("proxies", "time_scale")
+_IN_RULES = ("proxies", "terms", "defined", "dry_run", "upstreams")
 """What of a config a reload can change; the rest is read at the start."""
 
 _ENDING = "the run is about to end"
@@ -39,6 +39,8 @@ class Reloading:
         self.done = 0
         """How many reloads are in force, or were."""
         self.failed = 0
+        self.current = config
+        """As it was read last."""
         self._wall = wall
         self._config = config
         """As it was read at the start."""
@@ -90,6 +92,7 @@ class Reloading:
         except CannotStartError as error:
             self._fail(str(error), str(error), 1)
             return
+        self.current = config
         self.done += 1
         self._status = "reloaded"
         keys = [field.name for field in fields(Config) if field.name not in _IN_RULES]

@@ -3,50 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import click
-from pydantic_core import PydanticCustomError
 
 from bustedwall.cli.exits import Exit
 from bustedwall.cli.serving import Options, serve
 from bustedwall.cli.standard import is_terminal, say
+from bustedwall.cli.words import Words
 from bustedwall.kernel.abilities import find_out
 from bustedwall.kernel.memory import keep_one_heap
 from bustedwall.policy.address import Address, Listen, contradictions, source, where_to_listen
 from bustedwall.policy.capture import SNAPLEN, capture, objections
-from bustedwall.policy.load import Config, ProxySetup, load_config, load_limits, load_typed
+from bustedwall.policy.control import ControlDoor, where_to_control
+from bustedwall.policy.load import load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
 from bustedwall.policy.model import MSS, SEEDS, OnMissing, checked_name
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.proxy_protocol import ProxyProtocol
+from bustedwall.policy.setup import Config, ProxySetup
 from bustedwall.record.form import Form
 from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.needs import Needs
 from bustedwall.terms.proxy_header import Version
 from bustedwall.terms.units import duration
-
-Parsed = TypeVar("Parsed")
-
-
-class _Words(click.ParamType[Parsed]):
-    """What `parse` makes of a text; it raises ValueError, or an error of pydantic's, with a sentence for users."""
-
-    def __init__(self, name: str, parse: Callable[[str], Parsed]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Parsed:
-        try:
-            return self._parse(value) if isinstance(value, str) else cast("Parsed", value)
-        except PydanticCustomError as error:
-            self.fail(error.message(), param, ctx)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 class _Place(click.ParamType[Address | Path]):
@@ -76,17 +60,17 @@ class _Scale(click.FloatRange):
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--listen",
-    type=_Words("HOST:PORT", where_to_listen),
+    type=Words("HOST:PORT", where_to_listen),
     help="Where clients connect; port 0 picks one; fd:NAME is systemd's.",
 )
-@click.option("--upstream", type=_Words("HOST:PORT", Address.parse), help="The real server.")
+@click.option("--upstream", type=Words("HOST:PORT", Address.parse), help="The real server.")
 @click.option("--policy", "policies", multiple=True, metavar="NAME[:k=v,…]", help="A policy of the library, or a file.")
 @click.option(
     "--fault", "faults", multiple=True, metavar="STEP", help="A step, as in 'reset client'; several in order."
 )
 @click.option("--when", metavar="MOMENT", help="When the faults are done, as in 'bytes 1kB from server'; else at once.")
 @click.option(
-    "--source", type=_Words("ADDRESS", source), help="The address of this machine from which the upstream is connected."
+    "--source", type=Words("ADDRESS", source), help="The address of this machine from which the upstream is connected."
 )
 @click.option(
     "--mss", type=click.IntRange(*MSS), help="The longest segment of either leg, in bytes; 1460 is Ethernet's."
@@ -102,7 +86,7 @@ class _Scale(click.FloatRange):
 )
 @click.option(
     "--name",
-    type=_Words("NAME", checked_name),
+    type=Words("NAME", checked_name),
     default="proxy",
     show_default=True,
     help="What to call this proxy in the records.",
@@ -132,7 +116,7 @@ class _Scale(click.FloatRange):
 )
 @click.option(
     "--drain",
-    type=_Words("DURATION", duration),
+    type=Words("DURATION", duration),
     default="10s",
     show_default=True,
     help="How long open flows may go on after SIGTERM or SIGINT; 0s ends them at once.",
@@ -148,6 +132,21 @@ class _Scale(click.FloatRange):
     "--metrics",
     type=_Place(),
     help="Serve Prometheus metrics, as in 9464 for 127.0.0.1:9464; or write them to a file such as run.prom.",
+)
+@click.option(
+    "--control",
+    type=Words("[HOST:]PORT|unix:PATH", where_to_control),
+    help="Serve the HTTP API, as in 8474 for 127.0.0.1:8474, or on a Unix socket.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="What clients of --control must know; else BUSTEDWALL_TOKEN, or the file BUSTEDWALL_TOKEN_FILE.",
+)
+@click.option(
+    "--read-token-file",
+    type=click.Path(path_type=Path),
+    help="The same for clients that only look; else BUSTEDWALL_READ_TOKEN or BUSTEDWALL_READ_TOKEN_FILE.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show also what every flow does.")
 @click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
@@ -175,6 +174,9 @@ def run(
     drain: float,
     log: str,
     metrics: Address | Path | None,
+    control: ControlDoor | None,
+    token_file: Path | None,
+    read_token_file: Path | None,
     *,
     hears: bool,
     dry_run: bool,
@@ -201,6 +203,7 @@ def run(
     if config is not None and (policies or faults or hears or tells or source or mss or pcap or snaplen):
         typed = "--policy, --fault, --source, --mss, --pcap, --snaplen, --proxy-protocol-in and -out"
         raise click.UsageError(f"{typed} go with --listen and --upstream; a CONFIG names its own")
+    keep_one_heap()  # before the first thread
     missing = find_out().missing()
 
     def load() -> Config:
@@ -216,16 +219,16 @@ def run(
             allowed = own.over(DEFAULT_LIMITS)
             spoken = ProxyProtocol(hears, tells)
             kept = capture(pcap, snaplen)
-            proxy = ProxySetup(
-                name, listen, upstream, found.rules, found.notices, spoken, allowed, source, mss, capture=kept
-            )
+            bare = ProxySetup(name, listen, upstream, (), (), spoken, allowed, source, mss, capture=kept)
             _refuse([f"--{key}: {what}" for key, what, _ in contradictions(listen, upstream, source)])
             if problems := _about_capture(pcap, snaplen, missing):
                 raise PolicyError(problems)
-            setup = Config(terms.time_scale, None, (proxy,), limits=allowed)
+            setup = Config(terms, None, (bare.with_policies(found.applied),), limits=allowed)
         if dry_run:
-            setup = replace(setup, proxies=tuple(replace(proxy, dry_run=True) for proxy in setup.proxies))
-        return replace(setup, journal=journal or setup.journal, seed=setup.seed if seed is None else seed)
+            dry = tuple(replace(proxy, dry_run=True) for proxy in setup.proxies)
+            setup = replace(setup, proxies=dry, dry_run=True)
+        seeded = setup.seed if seed is None else seed
+        return replace(setup, journal=journal or setup.journal, seed=seeded, control=control or setup.control)
 
     try:
         setup = load()
@@ -234,8 +237,18 @@ def run(
         lacking = any(problem.privilege for problem in error.problems)
         sys.exit(Exit.MISSING_PRIVILEGE if lacking else Exit.FINDING)
     form = (Form.TEXT if is_terminal(sys.stderr) else Form.JSON) if log == "auto" else Form(log)
-    options = Options(drain, form, ready_file, state_file, command_file, metrics, verbose=verbose, quiet=quiet)
-    keep_one_heap()  # before the first thread
+    options = Options(
+        drain,
+        form,
+        ready_file,
+        state_file,
+        command_file,
+        metrics,
+        token_file,
+        read_token_file,
+        verbose=verbose,
+        quiet=quiet,
+    )
     sys.exit(serve(setup, load, options))
 
 

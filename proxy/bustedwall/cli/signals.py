@@ -28,7 +28,7 @@ class Signals:
             # Orphans of the container become our children; ignored, the kernel buries them itself.
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
-    def on(self, number: signal.Signals, act: Callable[[], None]) -> None:
+    def on(self, number: signal.Signals, act: Callable[[], object]) -> None:
         """Call `act` at each of these signals."""
         signal.signal(number, lambda *_: self._reactor.callFromThread(act))
 

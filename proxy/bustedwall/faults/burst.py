@@ -19,7 +19,7 @@ _Mean = Annotated[Duration, Field(ge=_SHORTEST, le=3600)]
 class Burst(BaseModel):
     """Good and bad spells in turn."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     good: _Mean
     """How long all passes in the mean, before each burst; 1ms to 1h."""

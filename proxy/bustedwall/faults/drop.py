@@ -61,17 +61,22 @@ class UpTo(Holding):
 class NextWrite(Stage):
     """Marks the next bytes as lost, once."""
 
-    __slots__ = ("_done",)
+    __slots__ = ("_done", "_step")
 
     def __init__(self) -> None:
         self._done = False
+        self._step = "next_write"
+
+    def armed(self, step: str) -> None:
+        """Remember for whom the bytes are lost."""
+        self._step = step
 
     def feed(self, item: Item, now: float) -> Iterable[Item]:
         """Pass the item on, marked if it is the one."""
         if self._done or not isinstance(item, Bytes):
             return (item,)
         self._done = True
-        return (Bytes(item.data, lost=True),)
+        return (Bytes(item.data, self._step),)
 
 
 class DropFault(LastingFault):
@@ -86,6 +91,7 @@ class DropFault(LastingFault):
             "drop: all to client",
             "drop: {what: all, from: server, for: 10s}",
             "drop: acks to client",
+            "drop: {what: acks, to: client, hold: false}",
             "drop: next_write to client",
             "drop: data from client",
             "drop: acks from client",
@@ -102,6 +108,7 @@ class DropFault(LastingFault):
         "0.4, 0.85, 1.7 s after its segment and so on; ours still go out. `all to`: our segments, data and ACKs, leave "
         "and are discarded by the next IP stack; both sides retransmit. `acks to`: the same, but our own data is held "
         "back meanwhile, so that only pure ACKs are lost: the peer retransmits what was read and delivered long ago. "
+        "With `hold: false` our data goes on, with the ACKs that it carries. "
         "`next_write to`: the first transmission of the next bytes is lost, and TCP repairs it with its first "
         "retransmission. Bytes that cannot leave at once, because the peer does not read, are not lost; the fact "
         "`write-lost` says how many. The others, all `from`, are selective, and each segment that is meant arrives and "
@@ -129,13 +136,18 @@ class DropFault(LastingFault):
         "the first one nothing counts them. `mss` makes the segments of loopback as short as those of a real path; "
         "docs/loss.md has how fast a transfer is then. A burst is a time and not a number of segments: on an idle "
         "connection it meets nothing. Its length, and that of the time before it, are exponentially distributed, as in "
-        "Gilbert's model, and drawn by our seed, for each flow by itself. `larger_than` goes by the piece. With "
+        "Gilbert's model, and drawn by our seed, for each flow by itself. `larger_than` goes "
+        "by the segment: of a piece all but the last are as long as we told the peer that they may be (`mss`), so "
+        "where that is not larger nothing is lost. Where it is, a piece that is longer is lost as a whole, its short "
+        "last segment too. A path with a smaller MTU of its own has shorter segments; pieces of these are taken for "
+        "longer ones where our device puts them together (`ethtool -K DEVICE gro off`). With "
         "`beyond`, bytes behind the limit that arrived before it was armed are acknowledged, and held; a segment "
         "across the limit that has a FIN is lost as a whole.",
         source="from: IP_MINTTL or IPV6_MINHOPCOUNT 255, RFC 5082; to: a record-route option that is malformed on "
         "arrival, RFC 791 §3.1, each answered by an ICMP parameter problem, in IPv6 a segment-routing header, RFC "
-        "8754; some of what arrives: a classic BPF filter on the socket, net/core/filter.c; keepalives: RFC 9293 "
-        "§3.8.4; measured on Linux 6.18",
+        "8754; some of what arrives: a classic BPF filter on the socket, net/core/filter.c; ACKs alone: a mark on the "
+        "socket and a table of nftables that goes with the process; keepalives: RFC 9293 §3.8.4; measured on Linux "
+        "6.18",
     )
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["from"]}, {"required": ["to"]}]})
@@ -157,6 +169,9 @@ class DropFault(LastingFault):
     burst: Burst | None = None
     """Lose them in bursts, and let all pass between; `good` and `bad` are means, what is drawn around them is seeded.
     Not with `beyond` and `next_write`."""
+
+    hold: bool = True
+    """Only with `acks` and `to`: whether our own data waits meanwhile; `false` asks a privilege."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -183,6 +198,9 @@ class DropFault(LastingFault):
         if self.beyond is not None and (self.what is not Lost.DATA or len(spares) > 1 or self.burst is not None):
             what = "beyond goes with data and stands alone, as in '{form}'"
             raise PydanticCustomError("one_way", what, {"form": "{what: data, from: client, beyond: 1kB}"})
+        if "hold" in self.model_fields_set and (self.what is not Lost.ACKS or self.target is None):
+            what = "hold goes with acks that are sent to a leg, as in '{form}'"
+            raise PydanticCustomError("one_way", what, {"form": "{what: acks, to: client, hold: false}"})
         if self.burst is not None and self.what is Lost.NEXT_WRITE:
             raise PydanticCustomError("one_way", "'next_write' is lost once, and burst loses again and again")
         return self
@@ -196,8 +214,8 @@ class DropFault(LastingFault):
             return Damage(losses=self._losses, stages={self.source: UpTo(self.beyond)})
         assert self.target is not None
         if self.what is Lost.NEXT_WRITE:
-            return Damage(stages={self.target.other: NextWrite()})
-        stages: dict[Leg, Stage] = {self.target.other: Holding()} if self.what is Lost.ACKS else {}
+            return Damage(stages={self.target.other: NextWrite()}, loses_writes=True)
+        stages: dict[Leg, Stage] = {self.target.other: Holding()} if self.what is Lost.ACKS and self.hold else {}
         return Damage(losses=self._losses, stages=stages, spells=spells)
 
     @cached_property
@@ -206,7 +224,7 @@ class DropFault(LastingFault):
         if self.source is not None:
             return {self.source: frozenset({self._arriving})}
         assert self.target is not None
-        return {self.target: frozenset({Loss(Way.TO)})}
+        return {self.target: frozenset({Loss(Way.TO, What.ALL if self.hold else What.ACKS)})}
 
     @cached_property
     def _arriving(self) -> Loss:
@@ -215,11 +233,13 @@ class DropFault(LastingFault):
     def needs(self) -> Needs:
         """Return the loss; one that spares some of what arrives is a need of its own."""
         if self.source is None:
-            return frozenset({Ability.LOSE_TO})
+            return frozenset({Ability.LOSE_TO if self.hold else Ability.LOSE_ACKS})
         return frozenset({Ability.LOSE_SOME if self._arriving.selective else Ability.LOSE_FROM})
 
     def approximation(self) -> Fault | None:
-        """Return the loss of all that arrives, for the loss of all data or ACKs."""
+        """Return the loss of all that arrives, for that of all data or ACKs; with our data held, where it was not."""
+        if not self.hold:
+            return DropFault.model_construct(what=self.what, target=self.target, burst=self.burst, span=self.span)
         if self.source is None or self.what not in (Lost.DATA, Lost.ACKS) or not self._arriving.whole:
             return None
         return DropFault.model_construct(what=Lost.ALL, source=self.source, burst=self.burst, span=self.span)

@@ -7,14 +7,18 @@ so no fault can forget to undo itself.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from bustedwall.faults.entries import Entries
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import Door
 from bustedwall.terms.endings import Ending
@@ -36,6 +40,9 @@ class Stage:
     """
 
     __slots__ = ()
+
+    def armed(self, step: str) -> None:
+        """Hear for which step it is there, as `RULE: FAULT`, before anything else."""
 
     def feed(self, item: Item, now: float) -> Iterable[Item]:
         """Take one item; return what leaves the stage at once."""
@@ -71,6 +78,15 @@ NO_LIMIT = 1 << 62
 WAYS = ("from", "to")
 
 
+class Undialled(Enum):
+    """For how long the upstream is not dialled."""
+
+    HEALED = "healed"
+    """As long as the damage is there."""
+    DATA = "data"
+    """Until the client has spoken, at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Damage:
     """What an armed fault does to one flow, or to the door, as data."""
@@ -81,15 +97,28 @@ class Damage:
     """By leg: what the kernel is to lose, until the fault ends."""
     endings: Mapping[Leg, Ending] = field(default_factory=dict)
     """By leg: how it is ended, once, now; in this order."""
+    injected: Mapping[Leg, bytes] = field(default_factory=dict)
+    """By leg: what is sent to it, once, now, behind what has passed."""
+    undialled: Undialled | None = None
+    """For how long nobody is dialled, of a flow whose client has just been accepted; None: nothing holds it up."""
     door: Door | None = None
     """How the proxy's door is, until the fault ends."""
+    table: Entries | None = None
+    """Entries of which each flow has one; then the door is so while none is left."""
+    loses_writes: bool = False
+    """Its stages mark bytes whose first transmission is to be lost."""
     spells: Spells | None = None
     """When the stages and the losses are there; None: all the time. Such a stage is drained after each bad spell."""
 
     @property
+    def provable(self) -> bool:
+        """Tell whether the kernel's counters show what it does to a flow."""
+        return bool(self.losses or self.endings or self.loses_writes)
+
+    @property
     def lasts(self) -> bool:
         """Tell whether there is anything to take back."""
-        return bool(self.stages or self.losses or self.door)
+        return bool(self.stages or self.losses or self.undialled or self.door)
 
 
 class Shared:
@@ -138,7 +167,7 @@ class Fault(BaseModel):
     `latency: {delay: 100ms, from: server}`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     word: ClassVar[str]
     value: ClassVar[str]
@@ -147,6 +176,8 @@ class Fault(BaseModel):
     """Whether its stages pass on every byte and ending once and in order, sooner or later."""
     at_door: ClassVar[bool] = False
     """True: it is done to the proxy's door, not to a flow; its damage has a `door` and nothing else."""
+    at_accept: ClassVar[bool] = False
+    """True: it is for flows whose upstream is not yet dialled; its damage says for how long."""
 
     def arm(self, dice: Dice, shared: Shared) -> Damage:
         """Return the damage for one flow; stages in it are new and belong to that flow.
@@ -162,6 +193,13 @@ class Fault(BaseModel):
     def approximation(self) -> Fault | None:
         """Return the nearest fault that needs nothing, for a kernel that cannot do this one; None: there is none."""
         return None
+
+    @classmethod
+    def settings(cls, value: object) -> object:
+        """Return what a step has behind its word as a mapping, if it can be one; raises as `long_form`."""
+        if isinstance(value, bool | int | float):
+            return {cls.value: value}  # a count, or a mistake that is told where it is read
+        return cls.long_form(value) if isinstance(value, str) else value
 
     @classmethod
     def long_form(cls, short: str) -> dict[str, str]:
@@ -196,10 +234,14 @@ class Fault(BaseModel):
             for key, setting in self.model_dump(mode="json", by_alias=True, exclude_defaults=True).items()
         }
         first = [key for key in (self.value, *WAYS) if key in keys]
-        if len(first) == len(keys):
+        if len(first) == len(keys) and not any(each.startswith('"') for each in keys.values()):
             return " ".join([self.word, *(f"{key} {keys[key]}" if key in WAYS else keys[key] for key in first)])
         order = sorted(keys, key=lambda key: (key not in first, key == "for"))
         return f"{self.word} {{{', '.join(f'{key}: {keys[key]}' for key in order)}}}"
+
+
+_NO_PLAIN = re.compile(r"^[\s:?&*!|>%@`-]|[\s:]$|[^\S ]|  |: | #|[\[\]{},\"']|[\x00-\x1f\x7f]")
+"""What would make a text something else in a flow mapping, if it stood there without quotes."""
 
 
 def _shown(setting: object) -> str:
@@ -211,8 +253,8 @@ def _shown(setting: object) -> str:
             return f"{{{', '.join(f'{key}: {_shown(value)}' for key, value in setting.items())}}}"
         case list():
             return f"[{', '.join(map(_shown, setting))}]"
-        case str() if setting.startswith(":"):
-            return f"'{setting}'"
+        case str() if _NO_PLAIN.search(setting):
+            return json.dumps(setting, ensure_ascii=False)
         case _:
             return str(setting)
 

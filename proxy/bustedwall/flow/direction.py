@@ -21,9 +21,9 @@ from enum import Enum
 from bustedwall.faults.fault import NO_LIMIT, Stage
 from bustedwall.faults.holding import weight
 from bustedwall.flow.waiter import Waiter
-from bustedwall.policy.rules import Rule
 from bustedwall.terms.commands import Depth, Flush
 from bustedwall.terms.endings import Ending
+from bustedwall.terms.facts import Fact
 from bustedwall.terms.items import Bytes, Item
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
@@ -175,29 +175,29 @@ class Direction:
 
     # ---- the gate
 
-    def look(self, data: bytes) -> list[Rule]:
-        """Look for what is waited for in bytes at the gate; return whose text TLS hides.
+    def look(self, data: bytes) -> list[Fact]:
+        """Look for what is waited for in bytes at the gate; return what to say of who will not find it there.
 
         Only the nearest match becomes an edge. What lies beyond an edge is looked at again when it is
         there: a fault that is armed meanwhile may have changed it.
         """
-        nearest, found, hidden = self.edge, [], []
+        nearest, found, blind = self.edge, [], []
         for waiter in self.waiters:
             watch = waiter.watch
             if watch is None or waiter.edge is not None:
                 continue
-            if watch.hidden(self.passed, data):
-                hidden.append(waiter.rule)
+            if watch.blind(self.passed, data):
+                blind.append(watch.why(waiter.rule.name, self.source))
             match = watch.look(self.passed, data)
             if match is not None:
-                edge = match[1] if watch.deliver else max(match[0], self.passed)
-                found.append((edge, match[1], waiter, watch))
+                edge, end = match
+                found.append((edge, end, waiter, watch))
                 nearest = edge if nearest is None else min(nearest, edge)
         for edge, end, waiter, watch in found:
             if edge == nearest:
                 waiter.edge = edge
                 watch.skip(end)
-        return hidden
+        return blind
 
     def speak(self) -> None:
         """Begin a turn of this side; who waits for it has its moment before the next byte."""
@@ -221,7 +221,7 @@ class Direction:
         if edge is None or self.passed + len(item.data) <= edge:
             return item.data
         room = edge - self.passed
-        self.put_back(Bytes(item.data[room:], lost=item.lost and not room) if room else item)
+        self.put_back(Bytes(item.data[room:]) if room else item)
         return item.data[:room]
 
     def wait(self, why: Pause, depth: Depth) -> Flush:
@@ -235,6 +235,15 @@ class Direction:
         for waiter in self.waiters:
             if waiter.watch is not None:
                 waiter.watch.keep(data)
+
+    def inject(self, data: bytes) -> None:
+        """Count bytes of ours that pass now; what is waited for at the gate lies so much further on."""
+        for waiter in self.waiters:
+            if waiter.edge is not None:
+                waiter.edge += len(data)
+            if waiter.watch is not None:
+                waiter.watch.shift(self.passed, -len(data))
+        self.let_through(data)
 
     def at_edge(self) -> bool:
         """Tell whether the gate stands at an edge."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
+from bustedwall.faults.entries import Entries
 from bustedwall.faults.fault import Damage
 from bustedwall.flow.commons import Commons
 from bustedwall.flow.out import Out
+from bustedwall.flow.recorded import DOOR
 from bustedwall.flow.run import Run, armed
 from bustedwall.flow.script import Scripts
 from bustedwall.policy.rules import Arm, FlowMoment, Rule
@@ -34,13 +36,19 @@ class Doorway:
         self._commons = commons
         self._out = Out()
         self._scripts = Scripts(self, self._out, commons, door=True)
+        self._flows = 0
+        """How many flows are open."""
         self._counts: dict[str, tuple[int, int]] = {}
         """By rule: how often its moment came, and how often it fired then."""
 
-    @property
-    def door(self) -> Door:
-        """What clients meet now."""
-        doors = [arming.damage.door for _, arming in self._scripts.armed() if arming.damage.door is not None]
+    def door(self, now: float) -> Door:
+        """Return what clients meet now."""
+        damages = [arming.damage for _, arming in self._scripts.armed()]
+        doors = [
+            damage.door
+            for damage in damages
+            if damage.door is not None and (damage.table is None or damage.table.full(now))
+        ]
         strictest = max(doors, key=_strictness, default=OPEN_DOOR)
         if strictest.mode is not DoorMode.IGNORE_SOME:
             return strictest
@@ -50,6 +58,30 @@ class Doorway:
     def armed(self) -> list[tuple[str, str]]:
         """Return which faults are in force, each with its rule."""
         return [(rule.name, str(arming.fault)) for rule, arming in self._scripts.armed()]
+
+    @property
+    def tables(self) -> list[Entries]:
+        """The tables in which flows have entries."""
+        return [arming.damage.table for _, arming in self._scripts.armed() if arming.damage.table is not None]
+
+    def come(self) -> bool:
+        """Count a flow that begins; tell whether that may change the door."""
+        self._flows += 1
+        for table in (tables := self.tables if self._scripts.runs else ()):
+            table.come()
+        return bool(tables)
+
+    def leave(self, now: float) -> bool:
+        """Count the end of a flow; tell whether that may change the door."""
+        self._flows -= 1
+        for table in (tables := self.tables if self._scripts.runs else ()):
+            table.leave(now)
+        return bool(tables)
+
+    @property
+    def flows(self) -> int:
+        """How many flows are open."""
+        return self._flows
 
     def call(self, rule: Rule, now: float) -> None:
         """Have a rule's moment come to the door."""
@@ -63,6 +95,7 @@ class Doorway:
             draw = self._commons.dice.fraction(rule.name, "door", coming)
         left = not self._scripts.full and (rule.total is None or fired < rule.total)
         fires = left and (draw is None or draw < rule.probability)
+        fires = self._commons.recorded.fired.get((rule.name, DOOR, coming), fires)
         self._counts[rule.name] = (coming, fired + fires)
         if fires:
             self._out.note(RuleFired(rule.name, coming, 0, 0, draw))
@@ -77,7 +110,8 @@ class Doorway:
 
     def due(self) -> float | None:
         """Return when `live_through` is next due, or None."""
-        return self._scripts.due()
+        dues = [due for due in (self._scripts.due(), *(table.due() for table in self.tables)) if due is not None]
+        return min(dues, default=None)
 
     def live_through(self, due: float) -> None:
         """Do what is due."""
@@ -96,7 +130,9 @@ class Doorway:
             damage = step.fault.arm(
                 self._commons.dice.at(rule.name, "door", run.firing, index), self._commons.shared(rule, index)
             )
-            self._out.note(FaultArmed(rule.name, str(step.fault)))
+            if damage.table is not None:
+                damage.table.begin(self._flows)
+            self._out.note(FaultArmed(rule.name, str(step.fault), damage.provable))
             run.armed.append(armed(step, damage, now, self._commons.limits.fault))
 
     def taken_hold(self, damage: Damage, now: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bustedwall.faults.fault import Damage
 from bustedwall.flow.direction import Direction, Pause
 from bustedwall.flow.legs import Legs
-from bustedwall.flow.lifecycle import LegState, Move
+from bustedwall.flow.lifecycle import WRITABLE, Move
 from bustedwall.flow.out import Out
 from bustedwall.flow.script import Scripts
 from bustedwall.terms.commands import Depth, Shut
@@ -38,9 +38,14 @@ class Endings:
 
     def moot(self, leg: Leg, ending: Ending) -> bool:
         """Tell whether an ending comes too late for a leg."""
-        if ending.how is How.HALF_CLOSE and self._legs.states[leg] not in (LegState.OPEN, LegState.PEER_DONE):
+        if ending.how is How.HALF_CLOSE and self._legs.states[leg] not in WRITABLE:
             return True
         return self._legs.moot(leg) or self._directions[leg.other].ending is not None
+
+    def mute(self, leg: Leg) -> bool:
+        """Tell whether nothing more can be sent to a leg: it is ended, or about to be, or does not exist yet."""
+        there = leg is Leg.CLIENT or self._legs.opened
+        return not there or self._legs.states[leg] not in WRITABLE or self._directions[leg.other].ending is not None
 
     def in_time(self, damage: Damage, rule: str, fault: str) -> bool:
         """Tell whether damage does anything to a leg; note each for which it comes too late."""
@@ -57,6 +62,10 @@ class Endings:
         legs, ending = self._legs, damage.endings.get(leg)
         if ending is not None:
             return True, self.moot(leg, ending)
+        if damage.undialled and leg is Leg.SERVER:
+            return True, legs.dialled
+        if leg in damage.injected:
+            return True, self.mute(leg)
         if leg in damage.losses:
             # A loss of the server's leg is set once that is there.
             return True, legs.moot(leg) and (legs.opened or leg is Leg.CLIENT)

@@ -16,38 +16,47 @@ what is on its way, `Moments` knows who waits for what, `Scripts` where each rul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from bustedwall.faults.fault import Damage
 from bustedwall.flow.account import forget, settle
 from bustedwall.flow.commons import Commons
+from bustedwall.flow.damaged import Damaged
 from bustedwall.flow.direction import Direction, Pause
 from bustedwall.flow.endings import PASSED_ON, Endings
 from bustedwall.flow.legs import Legs
 from bustedwall.flow.lifecycle import READABLE, LegState, Move
 from bustedwall.flow.moments import Moments
 from bustedwall.flow.orders import RuleCalled, RulesChanged
-from bustedwall.flow.out import Out
 from bustedwall.flow.rest import Rest, rest
 from bustedwall.flow.rulebook import Rulebook
-from bustedwall.flow.run import Run, armed
 from bustedwall.flow.script import Scripts
+from bustedwall.flow.turns import Turns
 from bustedwall.flow.waiter import Waiter
-from bustedwall.policy.rules import Arm, AtAccept, AtEof, AtOpen, FlowMoment, Rule
-from bustedwall.terms.commands import Command, Depth, Dial, Send, Shut
+from bustedwall.policy.rules import AtAccept, AtEof, AtOpen, AtReset, Rule
+from bustedwall.terms.commands import Command, Depth, Send, Shut
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.endings import RESET
-from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Event, Flushed, Measured, Opened, Passed, Woke
-from bustedwall.terms.facts import FaultArmed, FlushGaveUp, TextHidden
+from bustedwall.terms.events import (
+    Accepted,
+    Arrived,
+    DialFailed,
+    Ended,
+    Event,
+    Flushed,
+    Measured,
+    Opened,
+    Passed,
+    Spoke,
+    Woke,
+)
+from bustedwall.terms.facts import FlushGaveUp, TurnSent
 from bustedwall.terms.items import FIN, Bytes, Fin, Item, Rst
-from bustedwall.terms.leg import LEGS, Leg
+from bustedwall.terms.leg import Leg
 from bustedwall.terms.passage import OPEN_ROAD, SHUT_ROAD, WATCHED_ROAD, Passage
 
 
-class Flow:
+class Flow(Damaged):
     """What rules do to one client connection and its upstream connection."""
 
-    __slots__ = ("_book", "_commons", "_directions", "_endings", "_legs", "_moments", "_number", "_out", "_scripts")
+    __slots__ = ("_book", "_moments", "_scripts", "_turns")
 
     def __init__(
         self,
@@ -56,16 +65,15 @@ class Flow:
         commons: Commons | None = None,
         number: int = 0,
         began: float = 0.0,
+        client: str = "",
     ) -> None:
-        self._commons = commons = Commons(Dice.seeded(0)) if commons is None else commons
-        self._number = number
-        self._out = Out()
-        self._legs = Legs(self._out, commons.limits.orphan)
-        self._directions = {leg: Direction(leg) for leg in LEGS}
-        self._moments = Moments(self._directions, self._legs, self._out, began)
+        commons = Commons(Dice.seeded(0)) if commons is None else commons
+        super().__init__(commons, number)
+        self._moments = Moments(self._directions, self._legs, self._out, began, commons.dice, number)
         self._scripts = Scripts(self, self._out, commons)
         self._endings = Endings(self._directions, self._legs, self._scripts, self._out)
-        self._book = Rulebook(commons, number, self._directions, self._moments, self._scripts, self._out)
+        self._book = Rulebook(commons, number, client, self._directions, self._moments, self._scripts, self._out)
+        self._turns = Turns(self._legs, self._out) if commons.turns else None
         if rules:
             self._book.change(rules, began)
 
@@ -95,7 +103,9 @@ class Flow:
 
     def join_late(self, passed: dict[Leg, int], *, opened: bool) -> None:
         """Begin in the middle: the relay had no need of any logic before."""
+        self._turns = None  # nobody counted the turns before
         self._moments.accepted = True
+        self._legs.dialled = True
         self._legs.opened = self._moments.reading = opened
         for leg, count in passed.items():
             self._directions[leg].passed = count
@@ -108,7 +118,11 @@ class Flow:
         if states[source.other] is LegState.ENDED:
             return OPEN_ROAD  # nobody is there to send to: the relay reads and throws away
         passage = self._directions[source].passage(self._commons.most_held)
-        if not passage.look and passage.credit != 0 and self._moments.listens():
+        if (
+            not passage.look
+            and passage.credit != 0
+            and (self._moments.listens() or (self._turns is not None and self._turns.looks_at(source)))
+        ):
             return WATCHED_ROAD
         return passage
 
@@ -136,6 +150,8 @@ class Flow:
             self._happen(event, now)
         elif isinstance(event, Arrived) and isinstance(event.item, Bytes):
             self._legs.discarded += len(event.item.data)
+        if self._moments.accepted and not self._legs.dialled:
+            self._legs.settle_dial(self._scripts.armed(), now)
         if self._legs.over:
             self._legs.discarded += sum(direction.close() for direction in self._directions.values())
         for direction in self._directions.values():
@@ -147,7 +163,13 @@ class Flow:
         """Return what there is to remember of this logic while nothing but silence means anything to it; None: more."""
         rules, since = self._book.untouched, self._moments.quiet_since()
         parts: tuple[Legs | Direction, ...] = (self._legs, *self._directions.values())
-        if rules is None or since is None or self._scripts.runs or not all(part.untouched for part in parts):
+        if (
+            rules is None
+            or since is None
+            or self._turns
+            or self._scripts.runs
+            or not all(part.untouched for part in parts)
+        ):
             return None
         resting = rest(rules, since)
         # Where a clock has to ask again at once it keeps a distance, and that would be forgotten.
@@ -156,6 +178,10 @@ class Flow:
     def spare(self, source: Leg) -> int:
         """Return how much more of one leg may be held, whatever its stages think."""
         return max(0, self._commons.most_held - self._directions[source].load)
+
+    def last_turn(self, *, spoke: bool) -> TurnSent | None:
+        """Return the client's turn that was under way when the relay closed the flow, if turns are told."""
+        return None if self._turns is None else self._turns.last(spoke=spoke)
 
     def abandon(self) -> None:
         """Hold nothing any more: the relay has closed the flow."""
@@ -180,6 +206,8 @@ class Flow:
                 self._legs.closed_unread(leg, now)
             case Accepted():
                 self._accept(now)
+            case Spoke():
+                self._legs.spoken = True
             case Opened():
                 self._open(now)
             case DialFailed():
@@ -211,10 +239,6 @@ class Flow:
     def _accept(self, now: float) -> None:
         self._book.come(self._moments.at(AtAccept), now)
         self._moments.accepted = True
-        if self._legs.ended(Leg.CLIENT):
-            self._legs.move(Leg.SERVER, Move.END, now)
-        else:
-            self._out.do(Dial())
 
     def _fail(self, now: float) -> None:
         self._legs.move(Leg.SERVER, Move.END, now)
@@ -222,7 +246,7 @@ class Flow:
             self._legs.end(Leg.CLIENT, RESET, "upstream not reached", now)
 
     def _open(self, now: float) -> None:
-        self._legs.opened = True
+        self._legs.dialled = self._legs.opened = True
         self._endings.settle_losses(now)
         self._moments.start_idle_clocks(now)
         if self._legs.ended(Leg.CLIENT):
@@ -234,6 +258,8 @@ class Flow:
     # ---- items
 
     def _arrive(self, source: Leg, item: Item, now: float) -> None:
+        if self._turns is not None and source is Leg.SERVER and isinstance(item, Bytes):
+            self._turns.arrived()
         if self._legs.ended(source):
             # It arrived in the very moment in which something that was due ended the leg.
             self._legs.discarded += len(item.data) if isinstance(item, Bytes) else 0
@@ -288,17 +314,22 @@ class Flow:
             elif isinstance(item, Fin):
                 self._out.do(Shut(leg))
                 self._legs.move(leg, Move.OUR_FIN, now)
+            elif come := self._moments.at(AtReset, leg=direction.source):
+                direction.put_back(item)
+                self._stand(direction, come, now)
             else:
                 self._endings.hold(direction, PASSED_ON, "peer", now)
 
     def _let_out_bytes(self, direction: Direction, item: Bytes) -> None:
         leg = direction.source.other
         if direction.waiters:
-            for rule in direction.look(item.data):
-                self._out.note(TextHidden(rule.name, direction.source))
+            for fact in direction.look(item.data):
+                self._out.note(fact)
         self._moments.speaks(direction)
         data = direction.cut(item)
         if data:
+            if self._turns is not None:
+                self._turns.passes(direction, data)
             self._out.do(Send(leg, data, item.lost))
             direction.let_through(data)
         if direction.at_edge():
@@ -321,40 +352,3 @@ class Flow:
         self._book.come(come, now)
         if direction.pause is Pause.EDGE:
             direction.pause = before
-
-    # ---- Performer
-
-    def arm(self, run: Run, index: int, step: Arm, now: float) -> None:
-        """Do a fault to this flow."""
-        rule, fault = run.rule, str(step.fault)
-        dice = self._commons.dice.at(rule.name, self._number, run.firing, index)
-        damage = step.fault.arm(dice, self._commons.shared(rule, index))
-        if not self._endings.in_time(damage, rule.name, fault):
-            return
-        self._out.note(FaultArmed(rule.name, fault))
-        if damage.lasts:
-            arming = armed(step, damage, now, self._commons.limits.fault)
-            run.armed.append(arming)
-            if not arming.rests:
-                self.taken_hold(damage, now)
-        for leg, ending in damage.endings.items():
-            self._endings.begin(leg, ending, rule.name, now)
-
-    def taken_hold(self, damage: Damage, now: float) -> None:
-        """Do what a fault does for a while: losses first, what is let out after that is lost."""
-        self._endings.settle_losses(now)
-        for source, stage in damage.stages.items():
-            self._directions[source].enter(stage, now)
-            self._let_out(self._directions[source], now)
-
-    def taken_back(self, damages: Sequence[Damage], now: float) -> None:
-        """Undo faults: losses first, or the held bytes would go into the hole."""
-        self._endings.settle_losses(now)
-        for damage in damages:
-            for source, stage in damage.stages.items():
-                self._directions[source].leave(stage, now)
-                self._let_out(self._directions[source], now)
-
-    def wait_for(self, run: Run, moment: FlowMoment, now: float) -> bool:
-        """Have a script go on at a moment."""
-        return self._moments.await_run(Waiter(moment, run.rule, run), now)

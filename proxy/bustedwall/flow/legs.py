@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from bustedwall.faults.fault import Undialled
 from bustedwall.flow.lifecycle import FINAL, LegState, Move, after
 from bustedwall.flow.out import Out
 from bustedwall.flow.run import Arming
 from bustedwall.policy.rules import Rule
-from bustedwall.terms.commands import Close, Reset, SetLoss, Vanish
+from bustedwall.terms.commands import Close, Dial, Reset, SetLoss, Vanish
 from bustedwall.terms.endings import RESET, Ending, How
 from bustedwall.terms.facts import LegClosed, LimitReached, ResetSent
 from bustedwall.terms.leg import LEGS, Leg
@@ -26,13 +27,30 @@ _NOBODY: Mapping[Leg, str] = {}
 class Legs:
     """Two lifecycles, and what follows from them together."""
 
-    __slots__ = ("_keep", "_losses", "_out", "_unread", "discarded", "lifted", "opened", "orphan", "over", "states")
+    __slots__ = (
+        "_keep",
+        "_losses",
+        "_out",
+        "_unread",
+        "dialled",
+        "discarded",
+        "lifted",
+        "opened",
+        "orphan",
+        "over",
+        "spoken",
+        "states",
+    )
 
     def __init__(self, out: Out, keep: float) -> None:
         """`keep` is for how many seconds what is left of a flow is kept."""
         self._out = out
         self._keep = keep
         self.states = _ALL_OPEN
+        self.dialled = False
+        """The upstream was dialled, or never will be."""
+        self.spoken = False
+        """The client has sent something; known only before the upstream is dialled."""
         self.opened = False
         """The server leg exists."""
         self._losses = _NONE_LOST
@@ -60,6 +78,10 @@ class Legs:
     def final(self, leg: Leg) -> bool:
         """Tell whether nothing more leaves for a leg."""
         return self.states[leg] in FINAL
+
+    def deaf(self, leg: Leg) -> bool:
+        """Tell whether the data that is sent to a leg is being lost."""
+        return any(loss.way is Way.TO and not loss.muted for loss in self._losses[leg])
 
     def moot(self, leg: Leg) -> bool:
         """Tell whether nothing can be done to a leg: it has ended, or does not exist yet."""
@@ -91,6 +113,16 @@ class Legs:
         self.move(leg, Move.END, now)
         if not self.final(leg.other) or (how is How.CLOSE_UNREAD and self.orphan is None):
             self.orphan = now + self._keep
+
+    def settle_dial(self, armed: Iterable[tuple[Rule, Arming]], now: float) -> None:
+        """Dial the upstream once, as soon as nothing holds it up; of a client that is gone nobody is told."""
+        held_up = (arming.damage.undialled for _, arming in armed if not arming.rests)
+        if self.ended(Leg.CLIENT):
+            self.dialled = True
+            self.move(Leg.SERVER, Move.END, now)
+        elif not any(how is Undialled.HEALED or (how is Undialled.DATA and not self.spoken) for how in held_up):
+            self.dialled = True
+            self._out.do(Dial())
 
     def closed_unread(self, leg: Leg, now: float) -> None:
         """Take note that a leg no longer waits for something to leave unread."""

@@ -53,6 +53,9 @@ MOVES: dict[tuple[LegState, Move], LegState] = {
 READABLE = frozenset({LegState.OPEN, LegState.WE_DONE})
 """Where the peer may still send."""
 
+WRITABLE = frozenset({LegState.OPEN, LegState.PEER_DONE})
+"""Where we may still send."""
+
 FINAL = frozenset({LegState.DONE, LegState.ENDED})
 """Where nothing more leaves."""
 

@@ -11,10 +11,24 @@ from bustedwall.flow.direction import Direction, Pause
 from bustedwall.flow.idle import IdleClock
 from bustedwall.flow.legs import Legs
 from bustedwall.flow.out import Out
+from bustedwall.flow.records import RecordWatch
 from bustedwall.flow.waiter import Waiter
 from bustedwall.flow.watch import TextWatch
-from bustedwall.policy.rules import AtAccept, AtAge, AtBytes, AtEof, AtIdle, AtOpen, AtText, AtTurn, Rule
+from bustedwall.policy.rules import (
+    AtAccept,
+    AtAge,
+    AtBytes,
+    AtEof,
+    AtIdle,
+    AtOpen,
+    AtRecord,
+    AtReset,
+    AtText,
+    AtTurn,
+    Rule,
+)
 from bustedwall.terms.commands import Depth, Measure
+from bustedwall.terms.dice import Dice
 from bustedwall.terms.events import Measured
 from bustedwall.terms.facts import RuleMissed
 from bustedwall.terms.leg import LEGS, Leg
@@ -26,13 +40,30 @@ _NOBODY: list[Waiter] = []
 class Moments:
     """All that is waited for on one flow."""
 
-    __slots__ = ("_began", "_directions", "_legs", "_out", "_turns", "_waiting", "accepted", "reading", "speaker")
+    __slots__ = (
+        "_began",
+        "_dice",
+        "_directions",
+        "_legs",
+        "_number",
+        "_out",
+        "_turns",
+        "_waiting",
+        "accepted",
+        "reading",
+        "speaker",
+    )
 
-    def __init__(self, directions: Mapping[Leg, Direction], legs: Legs, out: Out, began: float) -> None:
+    def __init__(
+        self, directions: Mapping[Leg, Direction], legs: Legs, out: Out, began: float, dice: Dice, number: int
+    ) -> None:
+        """`dice` are the proxy's, and the number that of the flow."""
         self._directions = directions
         self._legs = legs
         self._out = out
         self._began = began
+        self._dice = dice
+        self._number = number
         self._waiting = _NOBODY
         self._turns = False
         """Perhaps somebody waits for a turn."""
@@ -48,30 +79,42 @@ class Moments:
     def await_rule(self, rule: Rule, now: float) -> bool:
         """Have a rule fire at its moment; True: its moment is now. One that is past is told as a fact."""
         moment = rule.when
+        if isinstance(moment, AtOpen) and self._legs.opened:
+            return True
+        if (why := self._past(rule, now)) is not None:
+            self._miss(rule, why)
+            return False
         waiter = Waiter(moment, rule)  # type: ignore[arg-type]  # the caller has no rules of policy moments
         match moment:
-            case AtOpen() if self._legs.opened:
-                return True
-            case AtAccept() if self.accepted:
-                self._miss(rule, "the flow had been accepted already")
-            case AtBytes(source, count) if count <= self._directions[source].passed:
-                self._miss(rule, "the offset had been passed already")
             case AtBytes(source):
                 self._at_gate(source, waiter)
                 self._count(self._directions[source])
             case AtTurn(source, number):
-                if any(direction.passed for direction in self._directions.values()):
-                    self._miss(rule, "nobody counted the turns before")
-                else:
-                    waiter.turn = number
-                    self._at_gate(source, waiter)
-            case AtEof(leg) if self._directions[leg].finished:
-                self._miss(rule, "this side had finished already")
-            case AtAge(seconds) if self._began + seconds < now:
-                self._miss(rule, "the flow was older already")
+                waiter.turn = number
+                self._at_gate(source, waiter)
             case _:
                 self._wait(waiter, now)
         return False
+
+    def _past(self, rule: Rule, now: float) -> str | None:
+        """Return why a rule's moment can come no more, if it cannot."""
+        why = None
+        match rule.when:
+            case AtAccept() if self.accepted:
+                why = "the flow had been accepted already"
+            case AtBytes(source, count) if count <= self._directions[source].passed:
+                why = "the offset had been passed already"
+            case AtTurn() if any(direction.passed for direction in self._directions.values()):
+                why = "nobody counted the turns before"
+            case AtRecord() if self.reading:
+                why = "nobody counted the records before"
+            case AtEof(leg) if self._directions[leg].finished:
+                why = "this side had finished already"
+            case AtReset(leg) if self._legs.ended(leg):
+                why = "this leg had ended already"
+            case AtAge() as moment if self._at_age(moment, rule) < now:
+                why = "the flow was older already"
+        return why
 
     def await_run(self, waiter: Waiter, now: float) -> bool:
         """Have a script go on at a moment, counted from now where it can be; False: it has come already."""
@@ -82,7 +125,9 @@ class Moments:
                 return False
             case AtEof(leg) if self._directions[leg].finished:
                 return False
-            case AtAge(seconds) if self._began + seconds <= now:
+            case AtReset(leg) if self._legs.ended(leg):
+                return False
+            case AtAge() if self._at_age(waiter.moment, waiter.rule) <= now:
                 return False
             case AtBytes(source):
                 self._at_gate(source, waiter)
@@ -100,18 +145,27 @@ class Moments:
                 waiter.watch = TextWatch(waiter.moment)
                 self._at_gate(source, waiter)
                 return
-            case AtAge(seconds):
-                waiter.due = self._began + seconds
+            case AtRecord(source):
+                waiter.watch = RecordWatch(waiter.moment)
+                self._at_gate(source, waiter)
+                return
+            case AtAge():
+                waiter.due = self._at_age(waiter.moment, waiter.rule)
             case AtIdle() if self._legs.opened:
                 waiter.idle = IdleClock(waiter.moment, now)
         if self._waiting is _NOBODY:
             self._waiting = []
         self._waiting.append(waiter)
 
+    def _at_age(self, moment: AtAge, rule: Rule) -> float:
+        """Return when a flow is so old, with its own part of the jitter."""
+        drawn = 2 * self._dice.fraction(rule.name, "age", self._number) - 1 if moment.jitter else 0.0
+        return self._began + moment.seconds + drawn * moment.jitter
+
     def again(self, waiter: Waiter) -> None:
         """Have a rule wait for the next moment of its kind, if there can be one; it may be within the same chunk."""
         waiter.edge = None
-        if isinstance(waiter.moment, AtText):
+        if isinstance(waiter.moment, AtText | AtRecord):
             self._at_gate(waiter.moment.source, waiter)
         elif waiter.idle is not None:
             self._waiting.append(waiter)

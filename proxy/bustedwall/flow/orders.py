@@ -34,7 +34,12 @@ class Signalled:
     name: str
 
 
-TableEvent = RulesChanged | Signalled | Woke
+@dataclass(frozen=True, slots=True)
+class FlowsChanged:
+    """A flow has come or has ended, and the door may depend on it."""
+
+
+TableEvent = RulesChanged | Signalled | FlowsChanged | Woke
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from bustedwall.flow.out import Out
 from bustedwall.flow.script import Scripts
 from bustedwall.flow.waiter import Waiter
 from bustedwall.policy.rules import Rule
-from bustedwall.terms.facts import LimitReached, RuleFired, RuleSpared
+from bustedwall.terms.facts import ClientForgotten, LimitReached, RuleFired, RuleSpared
 from bustedwall.terms.leg import Leg
 
 _NONE: Mapping[str, tuple[int, int]] = {}
@@ -21,12 +21,13 @@ _NONE: Mapping[str, tuple[int, int]] = {}
 class Rulebook:
     """The rules that match one flow."""
 
-    __slots__ = ("_commons", "_counts", "_directions", "_moments", "_number", "_out", "_rules", "_scripts")
+    __slots__ = ("_client", "_commons", "_counts", "_directions", "_moments", "_number", "_out", "_rules", "_scripts")
 
     def __init__(
         self,
         commons: Commons,
         number: int,
+        client: str,
         directions: Mapping[Leg, Direction],
         moments: Moments,
         scripts: Scripts,
@@ -34,6 +35,7 @@ class Rulebook:
     ) -> None:
         self._commons = commons
         self._number = number
+        self._client = client
         self._directions = directions
         self._moments = moments
         self._scripts = scripts
@@ -89,9 +91,11 @@ class Rulebook:
             draw = self._commons.dice.fraction(rule.name, self._number, comings)
         lucky = draw is None or draw < rule.probability
         full = self._scripts.full
-        fires = lucky and not full and self._commons.take(rule)
+        told = self._commons.recorded.fired.get((rule.name, self._number, comings))
+        allowed = lucky and not full if told is None else told
+        fires = allowed and (self._commons.take(rule) or told is True)
         self._counts = {**self._counts, rule.name: (comings, fired + fires)}
-        used_up = lucky and not (fires or full)
+        used_up = lucky and not (fires or full) and (told is None or rule.total is not None)
         if waiter is not None and not used_up and (most is None or fired + fires < most):
             self._moments.again(waiter)  # before its steps: they may take out what it would look at next
         if fires:
@@ -99,6 +103,8 @@ class Rulebook:
             if rule.limit is not None:
                 self._out.note(LimitReached(rule.limit, self._commons.limits.value(rule.limit)))
             self._out.note(RuleFired(rule.name, comings, client, server, draw))
+            if (forgotten := self._commons.strike(rule, self._client, now)) is not None:
+                self._out.note(ClientForgotten(rule.name, forgotten))
             self._scripts.start(rule, comings, now)
         else:
             self._out.note(RuleSpared(rule.name, comings, draw))

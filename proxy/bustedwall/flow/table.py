@@ -14,13 +14,15 @@ from bustedwall.flow.doorway import Doorway
 from bustedwall.flow.flow import Flow
 from bustedwall.flow.held import Held
 from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableCommand, TableEvent, TellRules
+from bustedwall.flow.recorded import NOTHING, Recorded
 from bustedwall.flow.rest import Rest, is_needed, rest
+from bustedwall.flow.visit import Visit, Visitor
 from bustedwall.policy.limits import own_rules
 from bustedwall.policy.rules import ALL_FLOWS, Age, AtApplied, AtPolicyAge, AtRepeat, AtSignal, Match, Rule
 from bustedwall.terms.commands import Note
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import OPEN_DOOR, Door
-from bustedwall.terms.facts import Fact, ShareDrawn
+from bustedwall.terms.facts import Fact, OrderLooked, ShareDrawn
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 
@@ -29,9 +31,14 @@ class FlowTable:
     """Numbers a proxy's flows and gives each the logic that its rules ask for."""
 
     def __init__(
-        self, dice: Dice, limits: Limits = DEFAULT_LIMITS, admitted: int = 0, held: Held | None = None
+        self,
+        dice: Dice,
+        limits: Limits = DEFAULT_LIMITS,
+        admitted: int = 0,
+        held: Held | None = None,
+        recorded: Recorded = NOTHING,
     ) -> None:
-        self._commons = Commons(dice, limits, held)
+        self._commons = Commons(dice, limits, held, recorded)
         self._own = own_rules(limits)
         self._doorway = Doorway(self._commons)
         self._door = OPEN_DOOR
@@ -41,6 +48,8 @@ class FlowTable:
         self._due: dict[str, float] = {}
         """By rule with a clock of the policy: when its next moment is."""
         self._selective = False
+        self.crowded = False
+        """The flow that came last may have changed the door: `FlowsChanged` is to be told."""
         self.admitted = admitted
         """How many flows there have been; the number of the newest."""
 
@@ -48,6 +57,11 @@ class FlowTable:
     def door(self) -> Door:
         """What clients meet now."""
         return self._door
+
+    @property
+    def flows(self) -> int:
+        """How many flows are open."""
+        return self._doorway.flows
 
     @property
     def armed(self) -> list[tuple[str, str]]:
@@ -58,62 +72,89 @@ class FlowTable:
         """Have rules decide and do nothing from now on, or do what they decide; what is armed stays so."""
         self._commons.dry_run = dry
 
+    def tell_turns(self, *, told: bool) -> None:
+        """Have the client's turns told of each flow that comes from now on, or not."""
+        self._commons.turns = told
+
     def limit(self, limits: Limits) -> None:
         """Have other limits for what is armed from now on, for new flows, and, once rules change, for all."""
         self._commons.limits = limits
         self._own = own_rules(limits)
 
     def admit(self, address: str, now: float) -> Flow | None:
-        """Count a new flow; return its logic, or None if no rule waits for a moment of it but for silence."""
+        """Count a new flow; return its logic, or None if it needs none: no rule waits for more than silence."""
         self.admitted += 1
-        rules = self.rules_of(self.admitted, address, now)
-        return self._logic(rules, self.admitted, now) if is_needed(rules) else None
+        visit = Visit(self.admitted, address, now, self._doorway.flows)
+        self.crowded = self._doorway.come()
+        rules = self.rules_of(visit)
+        return self._logic(rules, visit) if self._commons.turns or is_needed(rules) else None
 
-    def rest(self, number: int, address: str, began: float, now: float) -> Rest | None:
+    def leave(self, now: float) -> bool:
+        """Count the end of a flow; tell whether `FlowsChanged` is to be told."""
+        return self._doorway.leave(now)
+
+    def rest(self, flow: Visitor, now: float) -> Rest | None:
         """Return how a flow that is open now and needs no logic rests; None if nothing will wake it."""
-        return rest(self.rules_of(number, address, began), now) if self._rules else None
+        return rest(self.rules_of(flow), now) if self._rules else None
 
-    def join(
-        self, number: int, began: float, passed: dict[Leg, int], *, opened: bool, resting: Rest | None = None
-    ) -> Flow:
+    def join(self, visitor: Visitor, passed: dict[Leg, int], *, opened: bool, resting: Rest | None = None) -> Flow:
         """Return the logic of a flow that had none so far, or whose logic rests."""
-        flow = self._logic((), number, began)
+        flow = self._logic((), visitor)
         flow.join_late(passed, opened=opened)
         if resting is not None:
             flow.handle(RulesChanged(resting.rules), resting.since)  # they wait, and say nothing
         return flow
 
-    def rules_of(self, number: int, address: str, began: float) -> tuple[Rule, ...]:
-        """Return the rules that match a flow, which was accepted at a time."""
+    def rules_of(self, flow: Visitor) -> tuple[Rule, ...]:
+        """Return the rules that match a flow."""
         if not self._selective:
             return self._rules
-        return tuple(rule for rule in self._rules if self.touches(rule, number, address, began))
+        return tuple(rule for rule in self._rules if self.touches(rule, flow))
 
-    def touches(self, rule: Rule, number: int, address: str, began: float) -> bool:
+    def touches(self, rule: Rule, flow: Visitor) -> bool:
         """Tell whether a rule matches a flow; one that is no more matches none."""
         if rule not in self._rules:
             return False
         match = rule.match
         if match is ALL_FLOWS:
             return True
+        number, began = flow.number, flow.began
         return (
             (match.nth is None or number == match.nth)
             and (match.first is None or number <= match.first)
             and (match.every is None or number % match.every == 0)
-            and (match.share is None or self._share_drawn(rule, number) < match.share)
+            and (match.share is None or self._in_share(rule, number, match.share))
             and (match.state is None or (match.state is Age.NEW) == (began >= self._applied[rule.name]))
-            and _in_range(match, address)
+            and (not _by_order(match) or self._in_order(rule, flow))
+            and _in_range(match, flow.address)
         )
 
-    def draws(self, number: int, rules: tuple[Rule, ...] | None = None) -> list[Fact]:
-        """Return what was drawn for a flow by those rules, or by all, that touch a share of the flows."""
+    def draws(self, flow: Visitor, rules: tuple[Rule, ...] | None = None) -> list[Fact]:
+        """Return what chance and order decide for a flow where the `match` of those rules, or of all, asks them."""
+        facts: list[Fact] = []
         if not self._selective:
-            return []
-        return [
-            ShareDrawn(rule.name, draw := self._share_drawn(rule, number), touched=draw < rule.match.share)
-            for rule in (self._rules if rules is None else rules)
-            if rule.match.share is not None
-        ]
+            return facts
+        for rule in self._rules if rules is None else rules:
+            name, share = rule.name, rule.match.share
+            if share is not None:
+                touched = self._in_share(rule, flow.number, share)
+                facts.append(ShareDrawn(name, self._share_drawn(rule, flow.number), touched=touched))
+            if _by_order(rule.match):
+                facts.append(OrderLooked(name, touched=self._in_order(rule, flow)))
+        return facts
+
+    def _in_share(self, rule: Rule, number: int, share: float) -> bool:
+        told = self._commons.recorded.touched.get((rule.name, number))
+        return self._share_drawn(rule, number) < share if told is None else told
+
+    def _in_order(self, rule: Rule, flow: Visitor) -> bool:
+        above, after = rule.match.above, rule.match.after
+        told = self._commons.recorded.in_order.get((rule.name, flow.number))
+        if told is not None:
+            return told
+        return (above is None or flow.others >= above) and (
+            after is None or self._commons.struck(after, flow.address, flow.began)
+        )
 
     def _share_drawn(self, rule: Rule, number: int) -> float:
         return self._commons.dice.fraction(rule.name, "share", number)
@@ -133,7 +174,7 @@ class FlowTable:
                 self._change((*rules, *self._own), now, out)
             case Signalled(name):
                 self._call([rule for rule in self._rules if rule.when == AtSignal(name)], now, out)
-        self._settle_door(out)
+        self._settle_door(now, out)
         return out
 
     def _live_through(self, due: float, out: list[TableCommand]) -> None:
@@ -145,7 +186,7 @@ class FlowTable:
             else:
                 del self._due[rule.name]
         self._call(come, due, out)
-        self._settle_door(out)
+        self._settle_door(due, out)
 
     def _change(self, rules: tuple[Rule, ...], now: float, out: list[TableCommand]) -> None:
         for rule in [rule for rule in self._rules if rule not in rules]:
@@ -155,6 +196,7 @@ class FlowTable:
             self._due.pop(rule.name, None)
         new = [rule for rule in rules if rule not in self._rules]
         self._rules = rules
+        self._commons.remember(rules)
         self._selective = any(rule.match is not ALL_FLOWS for rule in rules)
         for rule in new:
             self._applied[rule.name] = now
@@ -166,18 +208,23 @@ class FlowTable:
     def _call(self, rules: list[Rule], now: float, out: list[TableCommand]) -> None:
         for rule in rules:
             self._doorway.call(rule, now)
-            self._settle_door(out)
+            self._settle_door(now, out)
             out.append(CallRule(rule))
 
-    def _settle_door(self, out: list[TableCommand]) -> None:
+    def _settle_door(self, now: float, out: list[TableCommand]) -> None:
         """Hand on the facts of the door, and its state where it has changed."""
         out += [command for command in self._doorway.take() if isinstance(command, Note)]
-        if self._doorway.door != self._door:
-            self._door = self._doorway.door
+        door = self._doorway.door(now)
+        if door != self._door:
+            self._door = door
             out.append(SetDoor(self._door))
 
-    def _logic(self, rules: tuple[Rule, ...], number: int, began: float) -> Flow:
-        return Flow(rules, commons=self._commons, number=number, began=began)
+    def _logic(self, rules: tuple[Rule, ...], flow: Visitor) -> Flow:
+        return Flow(rules, commons=self._commons, number=flow.number, began=flow.began, client=flow.address)
+
+
+def _by_order(match: Match) -> bool:
+    return match.above is not None or match.after is not None
 
 
 def _in_range(match: Match, address: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bustedwall.flow.idle import IdleClock
 from bustedwall.flow.run import Run
-from bustedwall.flow.watch import TextWatch
+from bustedwall.flow.watch import Watch
 from bustedwall.policy.rules import FlowMoment, Rule
 
 
@@ -23,8 +23,8 @@ class Waiter:
     """The offset of the moment in its direction, once it is known."""
     turn: int | None = None
     """The turn that is waited for."""
-    watch: TextWatch | None = None
-    """Where it looks for a text."""
+    watch: Watch | None = None
+    """What it looks for in the bytes."""
     due: float | None = None
     """When the moment comes, where that is known."""
     idle: IdleClock | None = None

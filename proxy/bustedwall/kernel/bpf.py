@@ -21,6 +21,7 @@ LOAD_WORD = 0x20
 LOAD_HALF = 0x28
 LOAD_HALF_AT_X = 0x48
 LOAD_BYTE = 0x30
+LOAD_BYTE_AT_X = 0x50
 LOAD_LENGTH = 0x80
 LOAD_STORED = 0x60
 LOAD_X = 0x01
@@ -56,7 +57,7 @@ RANDOM = 0xFFFFF000 + 56
 PROTOCOL, PACKET_TYPE, DEVICE_TYPE = (0xFFFFF000 + at for at in (0, 4, 28))
 """Loads from here tell of the packet as a whole (SKF_AD_PROTOCOL, SKF_AD_PKTTYPE, SKF_AD_HATYPE)."""
 
-FIN, SYN, RST = 1, 2, 4
+FIN, SYN, RST, ACK = 1, 2, 4, 16
 SEQ, OFFSET, FLAGS = 4, 12, 13
 """Where in the TCP header what is (RFC 9293 §3.1)."""
 

@@ -202,9 +202,14 @@ class Tally:
         resent = (self.ended.retransmitted - self.begun.retransmitted) & _U32
         if (self.first_sent and self.sent_again) or (self.ended.in_flight and resent):
             return True
+        return bool(self.sent) and self.repeated
+
+    @property
+    def repeated(self) -> bool:
+        """Tell whether the peer sent again what we have, which TCP throws away: our ACKs have not come."""
         data = self.later.data_segments_in - self.begun.data_segments_in & _U32
         without_data = (self.later.segments_in - self.begun.segments_in & _U32) - data
-        return bool(self.sent) and (self.later.drops - self.begun.drops & _U32) > without_data
+        return (self.later.drops - self.begun.drops & _U32) > without_data
 
 
 def judge(losses: Losses, tally: Tally) -> Verdict:
@@ -214,7 +219,8 @@ def judge(losses: Losses, tally: Tally) -> Verdict:
     nothing about the way out; that these reached the peer shows only later.
     """
     ways = {loss.way for loss in losses if not loss.selective}
-    some = {loss for loss in losses if loss.selective}
+    some = {loss for loss in losses if loss.selective and not loss.muted}
+    muted = any(loss.muted for loss in losses) and bool(tally.arrived_with_data)
     from_, to = Way.FROM in ways, Way.TO in ways
     if (
         (from_ and tally.arrived)
@@ -222,10 +228,15 @@ def judge(losses: Losses, tally: Tally) -> Verdict:
         or any(_got_through(loss, tally) for loss in some)
     ):
         return Verdict.INEFFECTIVE
-    if (from_ and tally.thrown_away) or (some and tally.filtered) or (to and tally.missed):
+    if (
+        (from_ and tally.thrown_away)
+        or (some and tally.filtered)
+        or (to and tally.missed)
+        or (muted and tally.repeated)
+    ):
         return Verdict.EFFECTIVE
     cut = any(loss.drawn_for_each for loss in some) and tally.arrived_with_data  # of which the kernel counts nothing
-    unproven = cut or (to and tally.sent) or (some and tally.thrown_away)
+    unproven = cut or muted or (to and tally.sent) or (some and tally.thrown_away)
     return Verdict.UNPROVEN if unproven else Verdict.NO_TRAFFIC
 
 
@@ -247,7 +258,7 @@ def _got_through(loss: Loss, tally: Tally) -> bool:
 def may_change(losses: Losses, tally: Tally) -> bool:
     """Tell whether a later look could say more than this one."""
     ways = {loss.way for loss in losses if not loss.selective}
-    if Way.TO not in ways or not tally.sent:
+    if not tally.sent or not (Way.TO in ways or any(loss.muted for loss in losses)):
         return False
     unproven = judge(losses, tally) is Verdict.UNPROVEN
     return unproven or (Way.FROM in ways and bool(tally.first_sent) and not tally.arrived)

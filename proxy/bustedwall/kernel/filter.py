@@ -42,7 +42,7 @@ def attach(sock: Socket, losses: Iterable[Loss], numbers: Mapping[Loss, int]) ->
     refuses, mostly EPERM. Attaching over another filter leaves no gap.
     """
     losses = tuple(losses)
-    segment = _longest(sock) if any(loss.drawn_for_each for loss in losses) else None
+    segment = _longest(sock) if any(loss.of_single_segments for loss in losses) else None
     bpf.attach(sock, compiled(losses, numbers, segment))
 
 

@@ -8,7 +8,8 @@ fills the slot and moves the pointer to 8, where a slot would need 4 more bytes:
 next IP stack discards the segment and answers ICMP parameter problem. IPv6: a segment-routing header
 with no segments left (RFC 8754), which hosts with seg6_enabled=0, the default, discard silently.
 Both are one setsockopt, healed by another, and gone with the descriptor.
-Some of what arrives is lost by a filter, see `kernel.filter`, which needs a privilege.
+Some of what arrives is lost by a filter, see `kernel.filter`, and our bare ACKs alone by a table of nftables,
+see `kernel.unacking`; both need a privilege.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable, Mapping
 
 from bustedwall.kernel.filter import attach, detach
 from bustedwall.kernel.sockets import Socket, speaks_ipv4
+from bustedwall.kernel.unacking import lose_acks
 from bustedwall.terms.losses import NO_LOSS, Loss, Losses, Way
 
 IP_MINTTL = 21
@@ -58,17 +60,20 @@ def apply_losses(sock: Socket, losses: Losses, before: Losses = NO_LOSS, numbers
     level, option = (socket.IPPROTO_IP, IP_MINTTL) if ipv4 else (socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT)
     try:
         _filter(sock, losses, before, numbers)
+        _mute(sock, losses, before)
         sock.setsockopt(level, option, _ONLY_NEIGHBOURS if Way.FROM in ways else _ANY_DISTANCE)
         lose_outgoing(sock, lost=Way.TO in ways)
     except OSError:  # half of a loss is another loss
         sock.setsockopt(level, option, _ANY_DISTANCE)
         with contextlib.suppress(OSError):  # where there is no filter
             detach(sock)
+        with contextlib.suppress(OSError):  # as above
+            lose_acks(sock, lost=False)
         raise
 
 
 def _filter(sock: Socket, losses: Losses, before: Losses, numbers: Numbers) -> None:
-    some, were = ({loss for loss in of if loss.selective} for of in (losses, before))
+    some, were = ({loss for loss in of if loss.selective and not loss.muted} for of in (losses, before))
     where = numbers(losses)
     if some == were:
         return
@@ -76,6 +81,12 @@ def _filter(sock: Socket, losses: Losses, before: Losses, numbers: Numbers) -> N
         attach(sock, some, where)
     else:
         detach(sock)
+
+
+def _mute(sock: Socket, losses: Losses, before: Losses) -> None:
+    muted, was = (any(loss.muted for loss in of) for of in (losses, before))
+    if muted != was:
+        lose_acks(sock, lost=muted)
 
 
 def lose_outgoing(sock: Socket, *, lost: bool) -> None:

@@ -49,17 +49,33 @@ _DEVICE = struct.Struct("=i")
 
 _SECOND = 10**9
 
+_IGNORED = written(Do(bpf.RETURN, 0))
+
 
 def program(ports: Iterable[int], snaplen: int) -> bytes:
     """Return what keeps so much of each TCP packet from or to one of these ports, and nothing else."""
-    ignored = written(Do(bpf.RETURN, 0))
     kept = written(Do(bpf.RETURN, snaplen))
-    here = b"".join(
-        block((Do(bpf.LOAD_HALF_AT_X, side), Require(bpf.IF_EQUAL, port)), kept)
-        for port in sorted(set(ports))
-        for side in (0, 2)
+    return _once(
+        b"".join(
+            block((Do(bpf.LOAD_HALF_AT_X, side), Require(bpf.IF_EQUAL, port)), kept)
+            for port in sorted(set(ports))
+            for side in (0, 2)
+        )
     )
-    tcp, ours = int(socket.IPPROTO_TCP), here + ignored
+
+
+def arriving_syns(port: int, snaplen: int) -> bytes:
+    """Return what keeps so much of each packet that arrives here and asks this port for a connection."""
+    asks = (Do(bpf.LOAD_BYTE_AT_X, bpf.FLAGS), Do(bpf.AND, bpf.SYN | bpf.ACK), Require(bpf.IF_EQUAL, bpf.SYN))
+    wanted = (Do(bpf.LOAD_HALF_AT_X, 2), Require(bpf.IF_EQUAL, port), *asks)
+    leaves = (Do(bpf.LOAD_WORD, bpf.PACKET_TYPE), Require(bpf.IF_EQUAL, _PACKET_OUTGOING))
+    return block(leaves, _IGNORED) + _once(block(wanted, written(Do(bpf.RETURN, snaplen))))
+
+
+def _once(wanted: bytes) -> bytes:
+    """Return what lets blocks, which find the TCP header at X, choose among TCP packets of this host, each once."""
+    tcp, ignored = int(socket.IPPROTO_TCP), _IGNORED
+    ours = wanted + ignored
     v6 = (Do(bpf.LOAD_WORD, bpf.PROTOCOL), Require(bpf.IF_EQUAL, _ETH_P_IPV6), Do(bpf.LOAD_BYTE, 6))
     return b"".join(
         [
@@ -94,11 +110,11 @@ def program(ports: Iterable[int], snaplen: int) -> bytes:
     )
 
 
-def open_packets(ports: Iterable[int], snaplen: int, *, ring: bool = True) -> Socket:
-    """Return a packet socket, non-blocking, that gets these ports' packets and nothing before; raises OSError."""
+def open_packets(wanted: bytes, *, ring: bool = True) -> Socket:
+    """Return a packet socket, non-blocking, that gets what a program keeps and nothing before; raises OSError."""
     sock = Socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)  # protocol 0: it gets nothing yet
     try:
-        bpf.attach(sock, program(ports, snaplen))
+        bpf.attach(sock, wanted)
         if ring:
             sock.setsockopt(_SOL_PACKET, _PACKET_VERSION, _TPACKET_V3)
             frames = _BLOCK * _BLOCKS // mmap.PAGESIZE
@@ -124,7 +140,7 @@ class Ring:
     """The packets of some ports, from when it is made; raises OSError, as for EPERM."""
 
     def __init__(self, ports: Iterable[int], snaplen: int) -> None:
-        self._sock = open_packets(ports, snaplen)
+        self._sock = open_packets(program(ports, snaplen))
         try:
             self._ring = mmap.mmap(self._sock.fileno(), _BLOCK * _BLOCKS)
         except OSError:
@@ -171,4 +187,4 @@ class Ring:
         self._sock.close()
 
 
-__all__ = ["RETIRE", "Ring", "open_packets", "program"]
+__all__ = ["RETIRE", "Ring", "arriving_syns", "open_packets", "program"]

@@ -3,6 +3,8 @@
 A piece may be several segments, which the kernel left together or put together (GSO, GRO), up to 64 KiB.
 Where chance decides it decides for each segment of it: those in front of the first one that is lost are
 kept, and the peer sends the rest again. A loss can only lower how much is kept, so that several go together.
+All segments of a piece but the last are of one size, and no larger than we have told the peer: where that is
+not too large, none is; where it is, those in front are, and the last one only if that is long enough, too.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ _KEEP_NO_MORE_THAN_A = block(
 def compiled(losses: Iterable[Loss], numbers: Mapping[Loss, int], segment: int | None) -> bytes:
     """Return the program that loses what any of these means; the order of the losses changes nothing.
 
-    `segment`: how many bytes of data one has, where a piece is several; asked for if chance decides about them.
+    `segment`: how many bytes of data one has, where a piece is several; asked for if
+    `of_single_segments`.
     """
     order = sorted(losses, key=str)
     program = b"".join(_tests(loss, numbers.get(loss, 0), segment) for loss in order)
@@ -61,6 +64,10 @@ def _tests(loss: Loss, number: int, segment: int | None) -> bytes:
     """Return instructions that end in losing the piece, or lower what is kept of it, or go on behind them."""
     if loss.beyond is not None:
         return _beyond(number)
+    if loss.larger_than:
+        assert segment is not None, "somebody has to know how long a segment is"
+        if segment <= loss.larger_than:
+            return b""
     if loss.drawn_for_each:
         assert segment is not None, "somebody has to know how long a segment is"
         empty = block((*_NO_DATA, *_how_likely(loss)), _LOSE) if loss.what is What.ALL and not loss.larger_than else b""
@@ -136,7 +143,9 @@ def _first_lost(loss: Loss, segment: int) -> bytes:
         )
         number += (*drawn, Do(bpf.SHIFT_LEFT, bit), Do(bpf.ADD_X), Do(bpf.TO_X))
     in_front = (Do(bpf.FROM_X), Do(bpf.MULTIPLY, segment), Do(bpf.STORE, _FRONT))
-    in_the_piece = (*_LOAD_PAYLOAD, Do(bpf.LOAD_X_STORED, _FRONT), Require(bpf.IF_GREATER_THAN_X, 0))
+    in_the_piece: list[Step] = [*_LOAD_PAYLOAD, Do(bpf.LOAD_X_STORED, _FRONT), Require(bpf.IF_GREATER_THAN_X, 0)]
+    if loss.larger_than:  # which the last segment may not be
+        in_the_piece += (Do(bpf.SUBTRACT_X), Require(bpf.IF_GREATER, loss.larger_than))
     all_of_it = block(_WITH_FIN, _LOSE) + block((Do(bpf.LOAD_STORED, _FRONT), Require(bpf.IF_EQUAL, 0)), _LOSE)
     what_is_in_front = block((*_LOAD_HEADER, Do(bpf.LOAD_X_STORED, _FRONT), Do(bpf.ADD_X)), b"")
     return block(

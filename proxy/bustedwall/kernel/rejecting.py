@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 from bustedwall.kernel import bpf
-from bustedwall.kernel.bpf import FLAGS, RST, Do, Require, Step, block, written
+from bustedwall.kernel.answers import Answered, checksum
+from bustedwall.kernel.bpf import ACK, FLAGS, RST, Do, Require, Step, block, written
 from bustedwall.kernel.sockets import TCP, Socket, speaks_ipv4
 
 _HEADERS = 120
@@ -24,7 +24,6 @@ _HEADERS = 120
 _ROUNDS = 64
 """Segments in a row before others have their turn."""
 
-_ACK = 0x10
 _ACK_NUMBER = 8
 _LENGTH = 20
 
@@ -33,18 +32,6 @@ _U32 = struct.Struct("!I")
 _SEGMENT = struct.Struct("!HHIIBBHHH")
 _WITHOUT_OPTIONS = 5 << 4
 _MAPPED = "::ffff:"
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What became of the segments that had come."""
-
-    answered: int
-    """RSTs that our kernel took."""
-    refused: int
-    """Those that it did not take."""
-    more: bool
-    """There may be further segments."""
 
 
 class Rejecter:
@@ -57,21 +44,26 @@ class Rejecter:
         self._ipv4 = ipv4
         self._ports: tuple[int, int] = (local[1], peer[1])
         self._pseudo = _pseudo_header(ours[0], theirs[0], ipv4=ipv4)
-        self.raw = Socket(socket.AF_INET if ipv4 else socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_NONBLOCK, TCP)
+        self._raw = Socket(socket.AF_INET if ipv4 else socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_NONBLOCK, TCP)
         try:
-            bpf.attach(self.raw, _program(peer[1], local[1], ipv4=ipv4))
-            self.raw.bind(ours)
-            self.raw.connect(theirs)
+            bpf.attach(self._raw, _program(peer[1], local[1], ipv4=ipv4))
+            self._raw.bind(ours)
+            self._raw.connect(theirs)
+            self._forget()
         except OSError:
-            self.raw.close()
+            self._raw.close()
             raise
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when segments have come."""
+        return self._raw.fileno()
 
     def answer(self) -> Answered:
         """Answer segments that have come; what was never acknowledged and what is a RST has no answer."""
         answered = refused = 0
         for _ in range(_ROUNDS):
             try:
-                packet = self.raw.recv(_HEADERS)
+                packet = self._raw.recv(_HEADERS)
             except BlockingIOError:
                 return Answered(answered, refused, more=False)
             except OSError:  # what ICMP said of a RST of ours; it is told once
@@ -80,7 +72,7 @@ class Rejecter:
             if segment is None:
                 continue
             try:
-                self.raw.send(self._rst(segment[_ACK_NUMBER : _ACK_NUMBER + 4]))
+                self._raw.send(self._rst(segment[_ACK_NUMBER : _ACK_NUMBER + 4]))
                 answered += 1
             except OSError:
                 refused += 1
@@ -88,20 +80,28 @@ class Rejecter:
 
     def close(self) -> None:
         """Answer no more."""
-        self.raw.close()
+        self._raw.close()
+
+    def _forget(self) -> None:
+        """Make room: before its filter was there the socket took all TCP of this host, until its queue was full."""
+        while True:
+            try:
+                self._raw.recv(_HEADERS)
+            except BlockingIOError:
+                return
 
     def _segment(self, packet: bytes) -> bytes | None:
         """Return a TCP header that is to be answered: of this connection, with an ACK, and no RST."""
         segment = packet[(packet[0] & 0xF) * 4 :] if self._ipv4 else packet
         if len(segment) < _LENGTH or _PORTS.unpack_from(segment) != self._ports[::-1]:
             return None  # it came before the filter was there
-        return segment if segment[FLAGS] & (_ACK | RST) == _ACK else None
+        return segment if segment[FLAGS] & (ACK | RST) == ACK else None
 
     def _rst(self, number: bytes) -> bytes:
         """Return a RST with this sequence number, and nothing else in it."""
         (seq,) = _U32.unpack(number)
         head = (*self._ports, seq, 0, _WITHOUT_OPTIONS, RST, 0)
-        return _SEGMENT.pack(*head, _checksum(self._pseudo + _SEGMENT.pack(*head, 0, 0)), 0)
+        return _SEGMENT.pack(*head, checksum(self._pseudo + _SEGMENT.pack(*head, 0, 0)), 0)
 
 
 def _host(address: tuple[Any, ...], *, ipv4: bool) -> tuple[Any, ...]:
@@ -115,14 +115,6 @@ def _pseudo_header(ours: str, theirs: str, *, ipv4: bool) -> bytes:
     family = socket.AF_INET if ipv4 else socket.AF_INET6
     addresses = b"".join(socket.inet_pton(family, host.partition("%")[0]) for host in (ours, theirs))
     return addresses + (struct.pack("!HH", TCP, _LENGTH) if ipv4 else struct.pack("!II", _LENGTH, TCP))
-
-
-def _checksum(data: bytes) -> int:
-    """Return the Internet checksum (RFC 1071) of an even number of bytes."""
-    total = sum(int(each) for each in struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def _program(source: int, target: int, *, ipv4: bool) -> bytes:

@@ -92,6 +92,19 @@ def life(sock: Socket) -> tuple[float, int]:
     return max(0.0, quiet), int(_U32.unpack_from(info, _SEGS_IN)[0])
 
 
+def is_here(host: str) -> bool:
+    """Tell whether an address is one of this machine: only then a socket can be bound to it.
+
+    Raises OSError where no socket can be had.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
 def unread(sock: Socket) -> int:
     """Return how many bytes have arrived and were not read."""
     return int(_INT.unpack(fcntl.ioctl(sock, termios.FIONREAD, bytes(_INT.size)))[0])
@@ -102,4 +115,4 @@ def speaks_ipv4(sock: Socket, peer: str) -> bool:
     return sock.family == socket.AF_INET or peer.startswith("::ffff:")
 
 
-__all__ = ["Socket", "clamp", "connected", "life", "outgoing", "speaks_ipv4", "take", "unread"]
+__all__ = ["Socket", "clamp", "connected", "is_here", "life", "outgoing", "speaks_ipv4", "take", "unread"]

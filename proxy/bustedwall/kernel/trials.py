@@ -18,13 +18,16 @@ from enum import Enum
 
 from bustedwall.kernel.endings import alive, pending_error, vanish
 from bustedwall.kernel.evidence import snapshot
+from bustedwall.kernel.icmp import Router
 from bustedwall.kernel.loss import apply_losses, dropped, lose_arriving
-from bustedwall.kernel.packets import open_packets
+from bustedwall.kernel.packets import open_packets, program
 from bustedwall.kernel.rejecting import Rejecter
 from bustedwall.kernel.sockets import TCP, Socket, connected, outgoing, take, unread
 from bustedwall.kernel.timer import Timer
+from bustedwall.kernel.unacking import mark, open_table
 from bustedwall.terms.losses import NO_LOSS, Loss, Way, What
 from bustedwall.terms.needs import Ability
+from bustedwall.terms.unreachable import Unreachable
 
 Trial = Generator[None, None, None]
 
@@ -162,6 +165,29 @@ def _lose_some(bench: Bench) -> Trial:
     yield from _repair(peer, ours)
 
 
+def _lose_acks(bench: Bench) -> Trial:
+    ours, peer = yield from bench.pair()
+    bench.keep(open_table())
+    mark(ours, lost=True)
+    sent, came = snapshot(ours).segments_out, snapshot(peer).segments_in
+    peer.send(b"1")
+    while snapshot(ours).segments_out == sent:
+        ours.setsockopt(TCP, socket.TCP_QUICKACK, 1)
+        yield
+    ours.send(b"1")  # it comes behind the ACK, if that comes
+    while not unread(peer):
+        yield
+    if snapshot(peer).segments_in - came != 1:
+        raise NoEffectError
+    mark(ours, lost=False)
+    peer.send(b"2")
+    while snapshot(peer).in_flight:
+        ours.setsockopt(TCP, socket.TCP_QUICKACK, 1)
+        if unread(ours):
+            ours.recv(_HEADERS)  # with bytes unread the ACK is delayed by 40 ms all the same (tcp_cleanup_rbuf)
+        yield
+
+
 def _repair(sender: Socket, receiver: Socket) -> Trial:
     """Require that a first byte was lost, and that all arrives now."""
     for byte in (b"2", b"3", b"4"):
@@ -214,10 +240,24 @@ def _reject(bench: Bench) -> Trial:
         raise NoEffectError
 
 
+def _unreachable(bench: Bench) -> Trial:
+    door = bench.listener()
+    lose_arriving(door, lost=True)
+    router = Router(door, Unreachable.HOST)
+    bench.closing.callback(router.close)
+    client = bench.dial(door)
+    while not router.answer().answered:
+        yield
+    while (error := connected(client)) is None:
+        yield
+    if error != errno.EHOSTUNREACH:
+        raise NoEffectError
+
+
 def _capture(bench: Bench) -> Trial:
     door = bench.listener()
     port = int(door.getsockname()[1])
-    packets = bench.keep(open_packets([port], _HEADERS, ring=False))
+    packets = bench.keep(open_packets(program([port], _HEADERS), ring=False))
     bench.dial(door)
     while True:
         try:
@@ -267,9 +307,11 @@ TRIALS: Mapping[Ability | Aid, Callable[[Bench], Trial]] = {
     Ability.LOSE_FROM: _lose_from,
     Ability.LOSE_TO: _lose_to,
     Ability.LOSE_SOME: _lose_some,
+    Ability.LOSE_ACKS: _lose_acks,
     Ability.LOSE_SYN: _lose_syn,
     Ability.VANISH: _vanish,
     Ability.REJECT: _reject,
+    Ability.UNREACHABLE: _unreachable,
     Ability.CAPTURE: _capture,
     Aid.SPLICE: _splice,
     Aid.LARGE_PIPES: _large_pipes,

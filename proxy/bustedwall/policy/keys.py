@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
+from bustedwall.policy.told import Meant
 from bustedwall.policy.written import MARK
 
 Schema = dict[str, Any]
@@ -27,7 +28,7 @@ def keys_of(model: type[BaseModel]) -> Schema:
     return walk(raw, partial(_plain, raw.pop("$defs", {})))
 
 
-class _Generator(GenerateJsonSchema):
+class _Generator(Meant):
     """Leaves out what tells a user nothing: names of classes, and null for a key that may be left out."""
 
     def field_title_should_be_set(self, schema: object) -> bool:

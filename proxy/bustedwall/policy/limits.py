@@ -21,7 +21,7 @@ Span = Annotated[Duration | None, Field(gt=0, le=_LONGEST)]
 class WrittenProxyLimits(BaseModel):
     """Limits of one proxy; what is not set is as the config has it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     flows: Ordinal | None = None
     """So many clients are connected at once, over all proxies or of one; the next ones wait. Default: 10000."""

@@ -3,66 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from bustedwall.policy import template, typed
-from bustedwall.policy.address import Address, Listen, contradictions
-from bustedwall.policy.capture import Capture, capture, objections
+from bustedwall.policy.address import contradictions
+from bustedwall.policy.applied import Applied, Policies
+from bustedwall.policy.capture import capture, objections
 from bustedwall.policy.check import check
 from bustedwall.policy.kind import Kind, expect, kind_of
 from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
 from bustedwall.policy.missing import AS_WRITTEN, Terms
-from bustedwall.policy.model import ConfigFile, OnMissing, PolicyFile
+from bustedwall.policy.model import ConfigFile, OnMissing, PolicyFile, WrittenProxy
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError, Problem
-from bustedwall.policy.proxy_protocol import SILENT, ProxyProtocol
+from bustedwall.policy.proxy_protocol import SILENT
 from bustedwall.policy.rules import Rule
+from bustedwall.policy.setup import Config, ProxySetup
 from bustedwall.policy.shelf import Shelf, read_file, read_policy
 from bustedwall.policy.source import Document, Place
 from bustedwall.policy.source import Path as At
 from bustedwall.policy.together import clashes
 from bustedwall.policy.use import Use, read_entry, read_text
-from bustedwall.terms.facts import StepUnmet
 from bustedwall.terms.limits import DEFAULT_LIMITS, Limits
 from bustedwall.terms.needs import NOTHING, Needs
-
-
-@dataclass(frozen=True, slots=True)
-class ProxySetup:
-    """One proxy of a config: its door, its upstream, its rules."""
-
-    name: str
-    listen: Listen
-    upstream: Address
-    rules: tuple[Rule, ...]
-    notices: tuple[StepUnmet, ...] = ()
-    """Which steps are not done as they were written, because this machine cannot."""
-    proxy_protocol: ProxyProtocol = SILENT
-    limits: Limits = DEFAULT_LIMITS
-    source: str | None = None
-    """The address from which the upstream is connected; None: the kernel chooses."""
-    mss: int | None = None
-    """The longest segment of a connection, both legs and both ways; None: as the path allows."""
-    dry_run: bool = False
-    """Rules decide and are recorded, and nothing is done."""
-    capture: Capture | None = None
-    """Where flows are captured to; None: they are not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """A config file, loaded."""
-
-    time_scale: float
-    journal: Path | None
-    """As it was written: a relative path is relative to the working directory."""
-    proxies: tuple[ProxySetup, ...]
-    seed: int | None = None
-    """None: it is not said."""
-    limits: Limits = DEFAULT_LIMITS
-    """Of all proxies together."""
 
 
 def load_config(
@@ -85,14 +50,14 @@ def load_config(
 
 def config_of(
     document: Document,
-    folder: Path,
+    folder: Path | None,
     missing: Needs = NOTHING,
     *,
     time_scale: float | None = None,
     on_missing: OnMissing | None = None,
     limits: WrittenLimits = NO_LIMITS,
 ) -> Config:
-    """As `load_config`, from a document; its relative policy paths start at the folder."""
+    """As `load_config`, from a document; its relative policy paths start at the folder, None: it may name none."""
     file, found = check(ConfigFile, document)
     problems = [*document.problems, *found]
     for key, kind in (("proxies", "proxy"), ("define", "policy")):
@@ -103,60 +68,87 @@ def config_of(
         missing,
         on_missing or (OnMissing.FAIL if file is None else file.on_missing),
     )
-    loader = _Loader(folder, terms)
+    loader = Loader(Shelf(folder), terms)
     loader.problems += loader.shelf.define(document)
-    own = [loader.proxy(_entries(document, proxy)) for proxy in _indices(document, ("proxies",))]
+    own = [loader.policies(_entries(document, proxy)) for proxy in _indices(document, ("proxies",))]
     problems += loader.problems
     for i, proxy in enumerate(file.proxies if file is not None else ()):
-        for key, what, hint in contradictions(proxy.listen, proxy.upstream, proxy.source):
-            problems.append(document.problem(("proxies", i, key), what, hint))
-        for key, what, hint, privilege in objections(proxy.pcap, proxy.snaplen, missing):
-            problems.append(replace(document.problem(("proxies", i, key), what, hint), privilege=privilege))
+        problems += _objections(document, ("proxies", i), proxy, missing)
     if file is None or problems:
         raise PolicyError(problems)
     of_config = limits.over(file.limits.over(DEFAULT_LIMITS))
-    of_proxies = [limits.over(proxy.limits.over(of_config)) for proxy in file.proxies]
     return Config(
-        time_scale=terms.time_scale,
+        terms=terms,
         journal=Path(file.journal) if file.journal else None,
         proxies=tuple(
-            ProxySetup(
-                proxy.name,
-                proxy.listen,
-                proxy.upstream,
-                found.rules,
-                found.notices,
-                proxy.proxy_protocol.settings() if proxy.proxy_protocol else SILENT,
-                own_limits,
-                proxy.source,
-                proxy.mss,
-                file.dry_run if proxy.dry_run is None else proxy.dry_run,
-                capture(proxy.pcap, proxy.snaplen),
-            )
-            for proxy, found, own_limits in zip(file.proxies, own, of_proxies, strict=True)
+            _setup(proxy, found, limits.over(proxy.limits.over(of_config)), dry_run=file.dry_run)
+            for proxy, found in zip(file.proxies, own, strict=True)
         ),
         seed=file.seed,
         limits=of_config,
+        control=file.control.listen if file.control else None,
+        upstreams=None if file.control is None or file.control.upstreams is None else tuple(file.control.upstreams),
+        defined=loader.shelf.defined,
+        dry_run=file.dry_run,
+    )
+
+
+def proxy_of(document: Document, config: Config, shelf: Shelf) -> ProxySetup:
+    """Return the proxy that a document of its own describes, for a config that is loaded; raises PolicyError."""
+    proxy, found = check(WrittenProxy, document)
+    loader = Loader(shelf, config.terms)
+    policies = loader.policies(_entries(document, ()))
+    problems = [*document.problems, *found, *loader.problems]
+    problems += [] if proxy is None else _objections(document, (), proxy, config.terms.missing)
+    if proxy is None or problems:
+        raise PolicyError(problems)
+    return _setup(proxy, policies, proxy.limits.over(config.limits), dry_run=config.dry_run)
+
+
+def _objections(document: Document, at: At, proxy: WrittenProxy, missing: Needs) -> Iterator[Problem]:
+    """Tell which keys of a proxy contradict each other, or ask for what there is not."""
+    for key, what, hint in contradictions(proxy.listen, proxy.upstream, proxy.source):
+        yield document.problem((*at, key), what, hint)
+    for key, what, hint, privilege in objections(proxy.pcap, proxy.snaplen, missing):
+        yield replace(document.problem((*at, key), what, hint), privilege=privilege)
+
+
+def _setup(proxy: WrittenProxy, policies: Policies, limits: Limits, *, dry_run: bool) -> ProxySetup:
+    return ProxySetup(
+        proxy.name,
+        proxy.listen,
+        proxy.upstream,
+        policies.rules,
+        policies.notices,
+        proxy.proxy_protocol.settings() if proxy.proxy_protocol else SILENT,
+        limits,
+        proxy.source,
+        proxy.mss,
+        dry_run if proxy.dry_run is None else proxy.dry_run,
+        capture(proxy.pcap, proxy.snaplen),
+        policies.applied,
+        proxy.enabled,
+        proxy.turns,
     )
 
 
 def load_typed(
     policies: Sequence[str], faults: Sequence[str] = (), when: str | None = None, terms: Terms = AS_WRITTEN
-) -> template.Bound:
+) -> Policies:
     """Load what a command line says of one proxy; raises PolicyError with every problem.
 
     Each of `policies` is `NAME[:key=value,key=value]`, where NAME may be a path, relative to the
     working directory. `faults` are the steps of one more rule, as in `reset client`; `when` is its
     moment, as in `bytes 1000B from server`.
     """
-    loader = _Loader(Path(), terms)
+    loader = Loader(Shelf(Path()), terms)
     uses: list[Callable[[], Use]] = [partial(read_text, text, "--policy") for text in policies]
     if faults:
         try:
             uses.append(partial(loader.shelf.take, typed.policy(faults, when)))
         except PolicyError as error:
             loader.problems += error.problems
-    found = loader.proxy(uses)
+    found = loader.policies(uses)
     if loader.problems:
         raise PolicyError(loader.problems)
     return found
@@ -193,17 +185,20 @@ def problems_of(path: Path) -> tuple[Problem, ...]:
     return ()
 
 
-class _Loader:
+class Loader:
     """One load: its problems are told once, all together."""
 
-    def __init__(self, folder: Path, terms: Terms) -> None:
-        self.shelf = Shelf(folder)
+    def __init__(self, shelf: Shelf, terms: Terms) -> None:
+        self.shelf = shelf
         self.problems: list[Problem] = []
         self._terms = terms
 
-    def proxy(self, uses: Iterable[Callable[[], Use]]) -> template.Bound:
-        """Return all policies of one proxy together; each use is read here, and problems are kept."""
-        found: list[tuple[template.Bound, Place]] = []
+    def policies(self, uses: Iterable[Callable[[], Use]], among: Sequence[Applied] = ()) -> Policies:
+        """Return the policies of one proxy; each use is read here, and problems are kept.
+
+        `among`: those that it has beside them.
+        """
+        found: list[tuple[Applied, Place | None]] = [(policy, None) for policy in among]
         names: set[str] = set()
         for read in uses:
             try:
@@ -213,15 +208,16 @@ class _Loader:
                     what = f"this proxy has policy '{policy.file.name}' already"
                     self.problems.append(use.place.problem(what, "one proxy takes each policy once", at_key=True))
                 names.add(policy.file.name)
-                found.append((policy.bind(use.given, use.place, self._terms), use.place))
+                given = {name: value.value for name, value in use.given.items()}
+                found.append((Applied.of(policy, given, policy.bind(use.given, use.place, self._terms)), use.place))
             except PolicyError as error:
                 self.problems += error.problems
-        rules = [(rule, place) for bound, place in found for rule in bound.rules]
+        rules = [(rule, place) for policy, place in found for rule in policy.rules]
         for clash in clashes([rule for rule, _ in rules]):
-            self.problems.append(rules[clash.rule][1].problem(clash.what, clash.hint, at_key=True))
-        return template.Bound(
-            tuple(rule for rule, _ in rules), tuple(notice for bound, _ in found for notice in bound.notices)
-        )
+            place = rules[clash.rule][1]
+            assert place is not None, "those that are there go together, and they come first"
+            self.problems.append(place.problem(clash.what, clash.hint, at_key=True))
+        return Policies(tuple(policy for policy, _ in found))
 
 
 def _entries(document: Document, proxy: At) -> Iterator[Callable[[], Use]]:

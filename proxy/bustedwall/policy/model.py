@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.address import PASSED, Address, Listen, Passed, source, where_to_listen
 from bustedwall.policy.capture import SNAPLEN
+from bustedwall.policy.control import ControlDoor, where_to_control
 from bustedwall.policy.limits import NO_LIMITS, NO_PROXY_LIMITS, WrittenLimits, WrittenProxyLimits
 from bustedwall.policy.matching import Ordinal, WrittenMatch
 from bustedwall.policy.moments import WrittenTrigger
@@ -18,6 +19,7 @@ from bustedwall.policy.proxy_protocol import WrittenProxyProtocol
 from bustedwall.policy.rules import Rule
 from bustedwall.policy.steps import WrittenStep
 from bustedwall.policy.symptom import Symptom
+from bustedwall.policy.upstreams import Allowed
 from bustedwall.policy.written import MARK
 from bustedwall.terms.scalars import shown
 from bustedwall.terms.units import Fraction
@@ -73,6 +75,15 @@ def _listen(value: object) -> Listen:
         raise PydanticCustomError("address", "{why}", {"why": str(error)}) from None
 
 
+def _control(value: object) -> ControlDoor:
+    if not isinstance(value, str):
+        return _address(value)
+    try:
+        return where_to_control(value)
+    except ValueError as error:
+        raise PydanticCustomError("address", "{why}", {"why": str(error)}) from None
+
+
 def _source(value: object) -> str:
     if not isinstance(value, str):
         what = "expected an address without a port, such as 192.0.2.7 or 2001:db8::7, got {got}"
@@ -113,6 +124,12 @@ Door = Annotated[
     _told(f"{_HOST_PORT}|{PASSED}", "HOST:PORT such as 127.0.0.1:8080, or fd:NAME", "127.0.0.1:8080", "fd:web"),
 ]
 
+Control = Annotated[
+    ControlDoor,
+    PlainValidator(_control),
+    _told(f"{_HOST_PORT}|unix:.+", "HOST:PORT such as 127.0.0.1:8474, or unix:PATH", "127.0.0.1:8474"),
+]
+
 Source = Annotated[
     str,
     PlainValidator(_source),
@@ -131,7 +148,7 @@ Seed = Annotated[int, Field(strict=True, ge=0, lt=SEEDS)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class WrittenParameter(_Strict):
@@ -172,7 +189,7 @@ class WrittenRule(_Strict):
             f"{policy}/{self.name}",
             self.when,
             tuple(self.do),
-            self.match.match(),
+            self.match.match(policy),
             times=self.times,
             total=self.total,
             probability=self.probability,
@@ -230,8 +247,39 @@ class WrittenProxy(_Strict):
     """Policies of the library or of `define`, files such as `./mine.yaml`, or either with values for its parameters."""
     dry_run: Annotated[bool | None, Field(strict=True)] = None
     """True: the rules of this proxy decide and are recorded, and nothing is done; as the config has it unless set."""
+    turns: Annotated[bool, Field(strict=True)] = False
+    """True: each turn of a client that the server was sent is a fact, `turn-sent`; what clients send is looked at."""
     limits: WrittenProxyLimits = NO_PROXY_LIMITS
     """Limits of this proxy, where it has its own."""
+    enabled: Annotated[bool, Field(strict=True)] = True
+    """False: it has no door, until somebody enables it."""
+
+
+def _allowed(value: object) -> Allowed:
+    if not isinstance(value, str):
+        what = "expected HOST, HOST:PORT or a network such as 10.0.0.0/8, got {got}"
+        raise PydanticCustomError("upstreams", what, {"got": shown(value)})
+    try:
+        return Allowed.parse(value)
+    except ValueError as error:
+        raise PydanticCustomError("upstreams", "{why}", {"why": str(error)}) from None
+
+
+Upstreams = Annotated[
+    Allowed,
+    PlainValidator(_allowed),
+    _told(r"\S+", "HOST, HOST:PORT, or a network such as 10.0.0.0/8", "db.internal:5432", "10.0.0.0/8"),
+]
+
+
+class WrittenControl(_Strict):
+    """The HTTP API for who changes a run while it runs."""
+
+    listen: Control
+    """`HOST:PORT`, or `unix:PATH` for a Unix socket; where others than this machine can come it takes a token."""
+    upstreams: list[Upstreams] | None = None
+    """Where proxies that come or change by it may lead: `HOST`, `HOST:PORT`, `10.0.0.0/8`; anywhere, unless it is
+    given."""
 
 
 class OnMissing(Enum):
@@ -256,6 +304,8 @@ class ConfigFile(_Strict):
     """Divides the defaults of parameters marked `scale`, never a value that you wrote."""
     journal: Text = ""
     """A file to which every fact is appended, as JSON Lines."""
+    control: WrittenControl | None = None
+    """Where the HTTP API listens; there is none, unless it is given."""
     on_missing: OnMissing = OnMissing.FAIL
     """What becomes of a step that this machine's kernel cannot do: `fail`, `approximate` or `skip`."""
     define: list[Annotated[object, WithJsonSchema({MARK: "policy"})]] = []

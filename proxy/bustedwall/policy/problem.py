@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _WIDTH = 120
@@ -76,3 +76,16 @@ def one_line(text: str) -> str:
     # Escapes in quoted YAML make any character; none may move a terminal's cursor or fake a second message.
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def workflow_command(kind: str, properties: Mapping[str, str | int], text: str) -> str:
+    """Return a command of GitHub's workflows, such as `error`, which is shown at a line of a pull request."""
+    where = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in properties.items())
+    return f"::{kind}{' ' * bool(where)}{where}::{_escaped(text)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    # As actions/toolkit escapes the data and the properties of a command.
+    for sign in f"%\r\n{more}":
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    return text

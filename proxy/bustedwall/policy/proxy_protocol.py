@@ -37,7 +37,6 @@ class WrittenProxyProtocol(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         json_schema_extra={"minProperties": 1},
     )
 

@@ -37,6 +37,8 @@ class AtAge:
     """When the client was accepted so long ago."""
 
     seconds: float
+    jitter: float = 0.0
+    """Seconds by which it may be more or less, drawn for each flow."""
 
 
 class Clock(Enum):
@@ -71,6 +73,30 @@ class AtText:
     """True: the moment is behind the match. False: before it, as far as it has not passed already."""
 
 
+class RecordKind(Enum):
+    """What a TLS record is, as its first byte says (RFC 8446 §5.1)."""
+
+    CHANGE = "change_cipher_spec"
+    ALERT = "alert"
+    """In TLS 1.3 only one that comes before there are keys; later ones are `application`, as all else is."""
+    HANDSHAKE = "handshake"
+    APPLICATION = "application"
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class AtRecord:
+    """When the nth TLS record of a kind, from one side, has passed; or so much of it."""
+
+    source: Leg
+    kind: RecordKind
+    nth: int = 1
+    """From 1. In a `wait`, counted from the moment at which the wait began, which is a border of records."""
+    part: int | None = None
+    """How many bytes of it pass, its header included; None: all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AtTurn:
     """When one side begins to speak for the nth time; before its first byte goes on."""
@@ -87,7 +113,14 @@ class AtEof:
     leg: Leg
 
 
-FlowMoment = AtAccept | AtOpen | AtBytes | AtAge | AtIdle | AtText | AtTurn | AtEof
+@dataclass(frozen=True, slots=True)
+class AtReset:
+    """When one side's RST has come, behind its bytes and before the RST goes on."""
+
+    leg: Leg
+
+
+FlowMoment = AtAccept | AtOpen | AtBytes | AtAge | AtIdle | AtText | AtRecord | AtTurn | AtEof | AtReset
 
 # ---- moments of a policy
 
@@ -162,6 +195,16 @@ class Age(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class After:
+    """That another rule has struck the same client before."""
+
+    rule: str
+    """The name of the other rule, with its policy's."""
+    within: float
+    """Seconds between its firing and the flow's acceptance, at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """Which of a proxy's flows a rule touches: those that meet all that is given. Flows count from 1."""
 
@@ -175,6 +218,9 @@ class Match:
     state: Age | None = None
     not_address: tuple[IPv4Network | IPv6Network, ...] = ()
     """Clients that are left alone, whatever else matches."""
+    above: int | None = None
+    """Those that come while so many others are open, or more."""
+    after: After | None = None
 
 
 ALL_FLOWS = Match()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from bustedwall.faults import registry
@@ -22,9 +22,9 @@ from bustedwall.policy import library
 from bustedwall.policy.keys import Schema, in_yaml, keys_of, walk, without
 from bustedwall.policy.load import load_policy
 from bustedwall.policy.model import PARAMETER_NAME, ConfigFile, PolicyFile, ScalarValue, WrittenParameter
-from bustedwall.policy.moments import FLOW_FORMS, FLOW_WORDS, FORMS, WORDS, Moment
 from bustedwall.policy.rules import AtAccept, Heal, Trigger, Wait
 from bustedwall.policy.words import either
+from bustedwall.policy.written_moments import FLOW_FORMS, FLOW_WORDS, FORMS, WORDS, Moment
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.units import Duration
 
@@ -38,9 +38,14 @@ def policy_schema() -> Schema:
 
 def config_schema() -> Schema:
     """Return the schema of a config file; it offers the policies of the library and their parameters."""
+    return schema_of(ConfigFile)
+
+
+def schema_of(model: type[BaseModel], more: Mapping[str, Schema] | None = None) -> Schema:
+    """Return the schema of a file in which policies are used and defined; `more` are parts of its own."""
     parts = {**_parts(), "policy": _policy(), "use": walk(_use(), _for_editors)}
-    file = walk(keys_of(ConfigFile), _for_editors)
-    return {"$schema": _DIALECT, **file, "definitions": parts}
+    own = {name: walk(part, _for_editors) for name, part in (more or {}).items()}
+    return {"$schema": _DIALECT, **walk(keys_of(model), _for_editors), "definitions": parts | own}
 
 
 SCHEMAS: dict[str, Callable[[], Schema]] = {"policy": policy_schema, "config": config_schema}
@@ -145,8 +150,9 @@ def _fault(fault: type[Fault]) -> Schema:
     if not short:
         return keys_of(fault) | about
     examples = [text for texts in short.values() for text in texts]
+    counts = "integer" in keys_of(fault)["properties"][fault.value].get("type", ())
     return keys_of(fault) | {
-        "type": ["string", "object"],
+        "type": ["string", "object", *(["integer"] if counts else [])],
         "pattern": _either(short),
         "title": f"something like '{fault.word}: {examples[0]}'",
         "examples": examples,
@@ -173,7 +179,7 @@ def _short_forms(fault: type[Fault]) -> dict[str, list[str]]:
 
 def _takes(fault: type[Fault], value: str | Schema) -> bool:
     try:
-        fault.model_validate(fault.long_form(value) if isinstance(value, str) else value)
+        fault.model_validate(fault.settings(value))
     except (ValidationError, PydanticCustomError):
         return False
     return True

@@ -6,7 +6,7 @@ has ended by then is known at run time only, and told there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bustedwall.faults.fault import Damage, Fault, LastingFault, Shared
 from bustedwall.policy.moments import word_of
@@ -21,7 +21,9 @@ from bustedwall.policy.rules import (
     AtEof,
     AtOpen,
     AtPolicyAge,
+    AtRecord,
     AtRepeat,
+    AtReset,
     AtText,
     AtTurn,
     FlowMoment,
@@ -31,6 +33,7 @@ from bustedwall.policy.rules import (
     Wait,
 )
 from bustedwall.policy.source import Path
+from bustedwall.policy.words import suggestion
 from bustedwall.terms.dice import Dice
 from bustedwall.terms.door import DoorMode, Knock
 from bustedwall.terms.endings import How
@@ -39,8 +42,8 @@ from bustedwall.terms.leg import Leg
 Nonsense = tuple[Path, str, str]
 """Where in the rule, what is wrong, and a hint."""
 
-_ONCE = (AtAccept, AtOpen, AtAge, AtBytes, AtEof, AtTurn, AtApplied, AtPolicyAge)
-_OPEN_BY_THEN = (AtOpen, AtBytes, AtText, AtTurn, AtEof)
+_ONCE = (AtAccept, AtOpen, AtAge, AtBytes, AtEof, AtReset, AtTurn, AtApplied, AtPolicyAge)
+_OPEN_BY_THEN = (AtOpen, AtBytes, AtText, AtRecord, AtTurn, AtEof, AtReset)
 _OF_POLICY = "applied, {policy_age: TIME}, {repeat: TIME} or {signal: NAME}"
 
 
@@ -50,6 +53,7 @@ def nonsense(rule: Rule) -> Iterator[Nonsense]:
     if not armed:
         yield ("do",), "no step of this rule is a fault, so it does nothing", ""
     yield from _door(rule, armed)
+    yield from _dials(rule, armed)
     yield from _waits(rule)
     yield from _piled_up(rule)
     if isinstance(rule.when, AtAccept):
@@ -66,6 +70,24 @@ def nonsense(rule: Rule) -> Iterator[Nonsense]:
         yield ("times",), f"'{word_of(rule.when)}' comes once on each flow", "leave 'times' out"
 
 
+def strangers(rules: Sequence[Rule]) -> Iterator[tuple[int, str, str]]:
+    """Tell of each rule, by its place, that comes after one that is not there."""
+    names = [rule.name for rule in rules]
+    for i, rule in enumerate(rules):
+        after = rule.match.after
+        if after is None:
+            continue
+        policy, _, name = after.rule.rpartition("/")
+        if after.rule == rule.name:
+            yield i, "a rule that comes after itself never begins", "name another rule of this policy"
+        elif after.rule not in names:
+            yield (
+                i,
+                f"no rule of this policy is called '{name}'",
+                suggestion(name, [n.removeprefix(f"{policy}/") for n in names]),
+            )
+
+
 def damage_of(fault: Fault) -> Damage:
     """Return what a fault does, only to look at it."""
     return fault.arm(Dice.seeded(0), Shared())
@@ -76,7 +98,9 @@ def loses_at_the_door(fault: Fault) -> bool:
     door = damage_of(fault).door
     if door is None:
         return False
-    return door.mode is DoorMode.IGNORE or any(ignored.what is Knock.LAST_ACK for ignored in door.ignored)
+    return door.mode in (DoorMode.IGNORE, DoorMode.UNREACHABLE) or any(
+        ignored.what is Knock.LAST_ACK for ignored in door.ignored
+    )
 
 
 def forgets(fault: Fault) -> bool:
@@ -100,6 +124,13 @@ def _door(rule: Rule, armed: dict[int, Damage]) -> Iterator[Nonsense]:
         yield ("match",), "the door has no flows to choose from: before it is passed there is none", "leave it out"
 
 
+def _dials(rule: Rule, armed: dict[int, Damage]) -> Iterator[Nonsense]:
+    in_time = set(_immediate(rule.steps)) if isinstance(rule.when, AtAccept) else set()
+    for i, damage in armed.items():
+        if damage.undialled and i not in in_time:
+            yield ("do", i), "by this moment the upstream has been dialled", "use 'when: accept', before any wait"
+
+
 def _waits(rule: Rule) -> Iterator[Nonsense]:
     for i, step in enumerate(rule.steps):
         until = step.until if isinstance(step, Wait) else None
@@ -120,7 +151,7 @@ def _piled_up(rule: Rule) -> Iterator[Nonsense]:
 
 def _server_at_accept(rule: Rule, armed: dict[int, Damage]) -> Iterator[Nonsense]:
     for i in _immediate(rule.steps):
-        if i in armed and (Leg.SERVER in armed[i].losses or Leg.SERVER in armed[i].endings):
+        if i in armed and any(Leg.SERVER in done for done in (armed[i].losses, armed[i].endings, armed[i].injected)):
             what = "at 'accept' there is no server leg yet"
             yield ("do", i), what, "use 'when: open', or '- wait: open' before this step"
 

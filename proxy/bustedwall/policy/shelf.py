@@ -26,11 +26,20 @@ _NAME = re.compile(r"[a-z0-9-]{1,100}")
 class Shelf:
     """Finds policies for one load: each is read once."""
 
-    def __init__(self, folder: Path) -> None:
-        """Relative paths start at the folder."""
+    def __init__(self, folder: Path | None) -> None:
+        """Relative paths start at the folder; None: files are not for who asks here."""
         self._folder = folder
         self._files: dict[Path, template.Template | PolicyError] = {}
         self._defined: dict[str, template.Template | PolicyError] = {}
+
+    @property
+    def defined(self) -> dict[str, template.Template]:
+        """Return the policies that are in no file, by name; those that are wrong are left out."""
+        return {name: found for name, found in self._defined.items() if isinstance(found, template.Template)}
+
+    def put(self, policy: template.Template) -> None:
+        """Have a policy be found by its name, before one of the library."""
+        self._defined[policy.file.name] = policy
 
     def define(self, document: Document) -> Iterator[Problem]:
         """Take the policies that a config defines; tell what is wrong with them, used or not."""
@@ -63,7 +72,13 @@ class Shelf:
         """Return the policy that is asked for; raises PolicyError."""
         found = self._defined.get(use.policy)
         if found is None:
-            path = self._folder / use.policy if use.is_path else library.find(use.policy)
+            if not use.is_path:
+                path = library.find(use.policy)
+            elif self._folder is None:
+                what = "a policy is asked for by its name here; files are for a config"
+                raise PolicyError([use.place.problem(what, at_key=True)])
+            else:
+                path = self._folder / use.policy
             if path is None:
                 raise PolicyError([self._unknown(use)])
             found = self._files.get(path)
@@ -74,7 +89,7 @@ class Shelf:
         return found
 
     def _unknown(self, use: Use) -> Problem:
-        if _NAME.fullmatch(use.policy) and (self._folder / f"{use.policy}.yaml").is_file():
+        if self._folder is not None and _NAME.fullmatch(use.policy) and (self._folder / f"{use.policy}.yaml").is_file():
             hint = f"a file is meant by a path: './{use.policy}.yaml'"
         else:
             hint = suggestion(use.policy, [*self._defined, *library.names()])

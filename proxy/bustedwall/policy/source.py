@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bustedwall.policy.problem import Problem
@@ -91,6 +91,13 @@ class Document:
     keys: dict[Path, Place] | None = None
     """Where keys were written, if elsewhere than their values: behind `leg: $who` stands a value that was given."""
 
+    @classmethod
+    def of_data(cls, data: object, name: str) -> Document:
+        """Return plain data that was in no text: mistakes in it are told by their way through the structure."""
+        source = Source(name, ("",))
+        nowhere = Span(0, 0, 0, 0)
+        return cls(source, data, {path: Place(source, path, nowhere) for path in _paths(data, ())})
+
     def place(self, path: Path) -> Place:
         """Return where a value was written; for one that was not, where its nearest holder was."""
         return _nearest(self.places, path)
@@ -123,6 +130,13 @@ class Document:
         places = self.places | {path: located.place for path, located in values.items()}
         plain = {path: located.value for path, located in values.items()}
         return Document(self.source, _replaced(self.data, (), plain), places, keys=self.places)
+
+
+def _paths(data: object, path: Path) -> Iterator[Path]:
+    yield path
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, part in parts:
+        yield from _paths(part, (*path, key))
 
 
 def _nearest(places: Mapping[Path, Place], path: Path) -> Place:

@@ -14,10 +14,11 @@ from pydantic_core import PydanticCustomError
 
 from bustedwall.faults import registry
 from bustedwall.faults.fault import Fault, LastingFault
-from bustedwall.policy.moments import FLOW_FORMS, FLOW_WORDS, FORMS, WORDS, form_of, read_flow_moment
+from bustedwall.policy.moments import form_of, read_flow_moment
 from bustedwall.policy.rules import Arm, Heal, Step, Wait
 from bustedwall.policy.words import nearest
 from bustedwall.policy.written import Written, mistake
+from bustedwall.policy.written_moments import FLOW_FORMS, FLOW_WORDS, FORMS, WORDS
 from bustedwall.terms.scalars import shown
 from bustedwall.terms.units import duration
 
@@ -42,12 +43,7 @@ def _long(fault: type[Fault], value: object) -> object:
     if value is None:
         what = "'{word}' needs a value, its {key}"
         raise PydanticCustomError("fault", what, {"word": fault.word, "key": fault.value})
-    if isinstance(value, str):
-        return fault.long_form(value)
-    if isinstance(value, bool | int | float):
-        # The fault's own validation says what is wrong with a bare number.
-        return {fault.value: value}
-    return value
+    return fault.settings(value)
 
 
 def _step_model() -> type[BaseModel]:
@@ -58,7 +54,7 @@ def _step_model() -> type[BaseModel]:
     }
     fields["step_wait"] = (Annotated[Wait, Written("wait", _wait, form_of)], Field(default=None, alias="wait"))
     fields["step_heal"] = (Annotated[Heal, PlainValidator(_alone)], Field(default=None, alias="heal"))
-    return create_model("StepModel", __config__=ConfigDict(extra="forbid"), **fields)
+    return create_model("StepModel", __config__=ConfigDict(extra="forbid", defer_build=True), **fields)
 
 
 StepModel = _step_model()

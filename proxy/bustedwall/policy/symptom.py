@@ -23,6 +23,9 @@ class Does(Enum):
     SEND = "send"
     RECV = "recv"
     POLL = "poll"
+    SHUTDOWN = "shutdown"
+    CLOSE = "close"
+    RESET = "reset"
     RULE = "rule"
 
 
@@ -32,13 +35,18 @@ SAYS: dict[Does, str] = {
     Does.SEND: "What send(2) of one message gives.",
     Does.RECV: "What recv(2) gives.",
     Does.POLL: "What poll(2) says, such as `IN RDHUP`.",
+    Does.SHUTDOWN: "What shutdown(2) of the sending half gives.",
+    Does.CLOSE: "What close(2) gives; no other call follows.",
+    Does.RESET: "What close(2) with SO_LINGER 0 gives, which sends a RST; no other call follows.",
     Does.RULE: "Wait until this rule of the policy has struck.",
 }
 """What each call means, for who writes one."""
 
-OK, WAITS, EOF, DATA, PART, REST = "ok", "waits", "EOF", "data", "part", "rest"
+OK, WAITS, EOF = "ok", "waits", "EOF"
+DATA, PART, REST, CHANGED = "data", "part", "rest", "changed"
 """Results other than errnos. `waits`: it does not come back. `data`: bytes of a message, or all of
-it; `part`: less than what the other side has sent; `rest`: all of that, in however many calls."""
+it; `part`: less than what the other side has sent; `rest`: all of that, in however many calls; `changed`:
+as many bytes as that, and not the same."""
 
 POLLED = ("IN", "OUT", "ERR", "HUP", "RDHUP")
 """What poll can say, in this order."""
@@ -49,7 +57,10 @@ RESULTS: dict[Does, tuple[str, ...]] = {
     Does.CONNECT: (OK, WAITS, *ERRNOS),
     Does.ACCEPT: (OK, WAITS),
     Does.SEND: (OK, WAITS, *ERRNOS),
-    Does.RECV: (DATA, PART, REST, EOF, WAITS, *ERRNOS),
+    Does.RECV: (DATA, PART, REST, CHANGED, EOF, WAITS, *ERRNOS),
+    Does.SHUTDOWN: (OK, *ERRNOS),
+    Does.CLOSE: (OK,),
+    Does.RESET: (OK,),
 }
 """The results that can be listed; the others are the events of `poll` and the names of rules."""
 
@@ -69,7 +80,7 @@ def _call(value: object) -> object:
     if does in RESULTS and result not in RESULTS[does]:
         words = [each for each in RESULTS[does] if each not in ERRNOS]
         hint = nearest(result, RESULTS[does]) or f"{word} gives {', '.join(words)}" + (
-            "" if does is Does.ACCEPT else ", or an errno such as ECONNRESET"
+            ", or an errno such as ECONNRESET" if ERRNOS[0] in RESULTS[does] else ""
         )
         raise mistake(f"{word} does not give {shown(result)}", value, (word,), hint)
     if does is Does.POLL and result != " ".join(each for each in POLLED if each in result.split()):
@@ -98,10 +109,12 @@ Call = Annotated[
 
 
 class Given(BaseModel):
-    """Limits that the client has set for itself."""
+    """What the client's results depend on: limits of its own, and what else there is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
+    others: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """How many other connections through the same door are open."""
     tcp_user_timeout: Annotated[Duration, Field(gt=0)] | None = None
     """TCP_USER_TIMEOUT: how long what it sent may stay without an ACK. Without it Linux waits about 15 minutes."""
 
@@ -109,13 +122,15 @@ class Given(BaseModel):
 class Symptom(BaseModel):
     """What a client and a server get to see: calls and their results, in order."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     given: Given = Given()
-    """Limits of the client's own, on which its results depend."""
+    """What the client's results depend on."""
     client: list[Call] = []
     """The client's calls, each with its result, as in `recv: ECONNRESET`. `rule: NAME` waits until that
     rule has struck."""
+    next: list[Call] = []
+    """The calls of the same client's next connection, when the first is over."""
     server: list[Call] = []
     """The server's calls."""
     faithful: Annotated[str, Field(min_length=1)]

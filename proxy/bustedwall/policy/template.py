@@ -14,7 +14,7 @@ from bustedwall.policy.missing import Terms, spare
 from bustedwall.policy.model import PolicyFile, WrittenParameter, WrittenRule
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.rules import Rule
-from bustedwall.policy.sense import nonsense
+from bustedwall.policy.sense import nonsense, strangers
 from bustedwall.policy.source import Document, Located, Path, Place, dotted
 from bustedwall.policy.together import clashes
 from bustedwall.policy.words import suggestion
@@ -152,7 +152,11 @@ def _senseless(document: Document, rules: Mapping[int, Rule]) -> list[Problem]:
     numbers = list(rules)
     alone = ((("rules", i, *path), what, hint) for i, rule in rules.items() for path, what, hint in nonsense(rule))
     together = ((("rules", numbers[c.rule], "do", c.step), c.what, c.hint) for c in clashes(tuple(rules.values())))
-    return [document.problem(path, what, hint) for path, what, hint in (*alone, *together)]
+    after = (
+        (("rules", numbers[i], "match", "after", "rule"), what, hint)
+        for i, what, hint in strangers(tuple(rules.values()))
+    )
+    return [document.problem(path, what, hint) for path, what, hint in (*alone, *together, *after)]
 
 
 def _at_use(use: Place, rule: Rule, step: int, message: str, hint: str) -> Problem:

@@ -24,11 +24,15 @@ from bustedwall.terms.facts import (
     FlowOpened,
     PeerFinished,
     ProxyListening,
+    SetupTold,
+    TurnSent,
 )
 from bustedwall.terms.trouble import Trouble
 
-DAILY: frozenset[type[Fact]] = frozenset({ProxyListening, FlowAccepted, FlowOpened, PeerFinished, FlowClosed})
-"""What happens to every proxy and every flow; of flows a proxy records it only if it is asked to."""
+DAILY: frozenset[type[Fact]] = frozenset(
+    {SetupTold, ProxyListening, FlowAccepted, FlowOpened, PeerFinished, TurnSent, FlowClosed}
+)
+"""What happens to every run, every proxy and every flow; of flows a proxy records it only if it is asked to."""
 
 _ROOM = 1 << 20
 """Bytes that may wait for a terminal or a pipe."""

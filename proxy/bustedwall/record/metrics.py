@@ -21,6 +21,7 @@ from bustedwall.record.outcomes import Outcome, Outcomes
 from bustedwall.record.stream import Entry
 from bustedwall.terms import facts
 from bustedwall.terms.census import Census
+from bustedwall.terms.limits import Limit
 from bustedwall.terms.verdict import Verdict
 
 _PREFIX = "bustedwall_"
@@ -58,7 +59,7 @@ LOSSES = Told(
     "losses", "Losses that have ended, by what the kernel's counters say.", ("proxy", "verdict"), _words(Verdict)
 )
 ENDINGS = Told("endings", "Legs that we ended, by what the kernel said of it.", ("proxy", "verdict"), _words(Verdict))
-LIMITS = Told("limits_reached", "Times that a limit bit.", ("proxy", "limit"))
+LIMITS = Told("limits_reached", "Times that a limit bit.", ("proxy", "limit"), _words(Limit))
 RELOADS = Told("reloads", "Times that the config was read again and took hold.", ())
 RELOADS_FAILED = Told("reloads_failed", "Times that it was wrong, and all was kept as it was.", ())
 PANICS = Told("panics", "Times that all faults were healed at once.", ())
@@ -165,8 +166,9 @@ class Metrics(Collector):
                 self._close(proxy, flow, fact)
             case facts.RuleFired(rule) | facts.RuleSpared(rule) | facts.RuleMissed(rule) | facts.StepMoot(rule):
                 policy, _, name = rule.partition("/")
-                self._add(_OF_RULES[type(fact)], proxy, policy, name)
-            case facts.FaultArmed(_, fault):
+                # Without the number of the flow that it was applied to alone: no label grows with traffic.
+                self._add(_OF_RULES[type(fact)], proxy, policy.partition("@")[0], name)
+            case facts.FaultArmed(_, fault, _):
                 word = fault.partition(" ")[0]
                 self._words.setdefault(proxy, set()).add(word)
                 self._add(ARMED, proxy, word)

@@ -40,7 +40,7 @@ class Aim:
         self._numbers = {
             loss: self._numbers[loss] if loss in self._numbers else aim(self._leg.sock, loss) for loss in aimed
         }
-        self._losses = frozenset(loss for loss in losses if loss.selective)
+        self._losses = frozenset(loss for loss in losses if loss.selective and not loss.muted)
         moves = any(loss.what is What.KEEPALIVES for loss in aimed)
         self._set_alarm(self._leg.flow.poller.clock() + _LOOK if moves else None)
         return self._numbers

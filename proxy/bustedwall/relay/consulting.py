@@ -40,6 +40,7 @@ class Consulting(Notes):
     number: int
     address: str
     began: float
+    others: int
     opened: bool
     closed: bool
 
@@ -111,13 +112,13 @@ class Consulting(Notes):
 
     def call(self, rule: Rule) -> None:
         """Tell the logic that a moment of a policy has come, if the rule matches this flow."""
-        if self.proxy.table.touches(rule, self.number, self.address, self.began):
+        if self.proxy.table.touches(rule, self):
             self.change_rules()
             self.tell(RuleCalled(rule))
 
     def change_rules(self) -> None:
         """Tell the logic the rules of this flow, which may be others than before."""
-        rules = self.proxy.table.rules_of(self.number, self.address, self.began)
+        rules = self.proxy.table.rules_of(self)
         if rules or self._resting is not None or self.logic is not None:
             self.get_logic()
             self.tell(RulesChanged(rules))
@@ -147,7 +148,7 @@ class Consulting(Notes):
             return
         moved = {leg.name: leg.moved for leg in self.legs()}
         resting, self._resting = self._resting, None
-        self.logic = self.proxy.table.join(self.number, self.began, moved, opened=self.opened, resting=resting)
+        self.logic = self.proxy.table.join(self, moved, opened=self.opened, resting=resting)
         for leg in self.legs():
             leg.told = leg.moved
             if leg.eof:
@@ -155,7 +156,7 @@ class Consulting(Notes):
 
     def begin_rest(self) -> None:
         """Begin without a logic: both legs are up."""
-        self._resting = self.proxy.table.rest(self.number, self.address, self.began, self.poller.clock())
+        self._resting = self.proxy.table.rest(self, self.poller.clock())
         if self._resting is not None:
             self.set_alarm()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
+from bustedwall.kernel.sockets import is_here
 from bustedwall.terms.proxy_header import Ip
 
 _REMEMBERED = 256
@@ -61,7 +61,7 @@ class Doors:
             if len(self._ours) >= _REMEMBERED:
                 self._ours.clear()
             try:
-                self._ours[target] = _is_ours(target)
+                self._ours[target] = is_here(str(target))
             except OSError:  # no descriptor is left, so the dial will have none, either
                 return False
         return self._ours[target] and (isinstance(door, IPv6Address) or isinstance(target, IPv4Address))
@@ -70,13 +70,3 @@ class Doors:
 def _ip(host: str) -> Ip:
     ip = ip_address(host.partition("%")[0])
     return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
-
-
-def _is_ours(ip: Ip) -> bool:
-    """Tell whether an address is one of this machine: only then a socket can be bound to it. Raises OSError."""
-    with socket.socket(socket.AF_INET if isinstance(ip, IPv4Address) else socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.bind((str(ip), 0))
-        except OSError:
-            return False
-    return True

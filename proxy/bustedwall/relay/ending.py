@@ -22,7 +22,7 @@ def end_leg(leg: TcpLeg, how: How, cause: str, ttl: int | None = None) -> None:
     `ttl`: that of a RST.
     """
     flow, before, waiting = leg.flow, GONE, 0
-    lost = any(loss.way is Way.TO for loss in leg.losses)
+    lost = any(loss.way is Way.TO and not loss.muted for loss in leg.losses)
     if not leg.dead:
         before, waiting = snapshot(leg.sock), unread(leg.sock)
     refused = False

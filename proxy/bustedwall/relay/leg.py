@@ -73,6 +73,7 @@ class TcpLeg(Outlet):
         "running",
         "splicing",
         "told",
+        "unheard",
     )
 
     def __init__(self, flow: TcpFlow, name: Leg, sock: Socket) -> None:
@@ -96,6 +97,8 @@ class TcpLeg(Outlet):
         self.full = 0
         """Large reads in a row, or small splices in a row."""
         self.splicing = False
+        self.unheard = False
+        """Something was read here that nobody was there to get."""
 
     # ---- Watcher
 
@@ -117,6 +120,8 @@ class TcpLeg(Outlet):
         if events & READABLE and not self.eof:
             if self.ready or not self.credit or self.peer.blocked:
                 self.ready |= events
+                if not self.flow.opened:
+                    self.flow.spoke()
                 self.read_on()
             else:
                 self._read(events)
@@ -309,6 +314,7 @@ class TcpLeg(Outlet):
                 self.finish_reading()
                 return
             self.flow.discarded += count
+            self.unheard = True
         self.pause(events)
 
     def finish_reading(self) -> None:

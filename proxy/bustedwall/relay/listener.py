@@ -10,10 +10,12 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from bustedwall.kernel.endings import errno_name
+from bustedwall.kernel.icmp import Router
 from bustedwall.kernel.knocks import let_go, lose_none, lose_some
 from bustedwall.kernel.loss import dropped, lose_arriving
 from bustedwall.kernel.sockets import Socket, clamp, take
 from bustedwall.policy.address import Address
+from bustedwall.relay.answering import Answering
 from bustedwall.relay.pipes import pipes
 from bustedwall.relay.poller import Poller
 from bustedwall.relay.seats import Seats
@@ -33,6 +35,9 @@ _NEXT = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO, errno.EPERM)
 
 _LOOK = 0.02
 """Seconds between two looks at how many SYNs were lost; a client repeats its own after a second."""
+
+_ACCEPTING = (DoorMode.OPEN, DoorMode.IGNORE, DoorMode.IGNORE_SOME, DoorMode.UNREACHABLE)
+"""Modes in which those who have come before are let in."""
 
 Accept = Callable[[Socket, tuple[str, int]], None]
 
@@ -103,6 +108,10 @@ class Listener:
         self._door = OPEN_DOOR
         self._inherited = False
         """There was a filter, which those have too who came meanwhile, however late they are accepted."""
+        self._router: Answering | None = None
+        """Who answers SYNs by ICMP."""
+        self._answered = 0
+        """How many SYNs were answered so since the door was set last."""
         self._dropped = dropped(sock)
         """What the kernel had discarded when the door was set last."""
         self._resting = False
@@ -134,6 +143,8 @@ class Listener:
         self._stop_counting()
         if self._watched:
             self._poller.shut_door(self.sock.fileno())
+        if self._router is not None:
+            self._withdraw(self._router)
         if self._lent:
             self._leave(self._door.mode)  # who has lent it gets it back as it was
             self.clamp(None)
@@ -149,15 +160,17 @@ class Listener:
         except OSError as refusal:
             error = errno_name(refusal.errno)
         total = dropped(self.sock)
-        self._record(DoorSet(door.mode, total - self._dropped, error))
-        self._dropped = total
+        self._record(DoorSet(door.mode, total - self._dropped, self._answered, error))
+        self._dropped, self._answered = total, 0
         self._stop_counting()
         if door.first is not None and error is None:
             self._count(door.first)
         self._watch()
 
     def _leave(self, mode: DoorMode) -> None:
-        if mode is DoorMode.IGNORE:
+        if self._router is not None:
+            self._withdraw(self._router)
+        if mode in (DoorMode.IGNORE, DoorMode.UNREACHABLE):
             lose_arriving(self.sock, lost=False)
         elif mode is DoorMode.IGNORE_SOME:
             lose_none(self.sock)
@@ -167,9 +180,15 @@ class Listener:
             self.sock.listen(_BACKLOG)
         self._door = OPEN_DOOR
 
+    def _withdraw(self, router: Answering) -> None:
+        router.close()
+        self._answered, self._router = router.answered, None
+
     def _enter(self, door: Door) -> None:
         mode = door.mode
-        if mode is DoorMode.IGNORE:
+        if door.why is not None:
+            self._router = Answering(self._poller, self, Router(self.sock, door.why))
+        if mode in (DoorMode.IGNORE, DoorMode.UNREACHABLE):
             lose_arriving(self.sock, lost=True)
         elif mode is DoorMode.IGNORE_SOME:
             lose_some(self.sock, door.ignored)
@@ -185,7 +204,7 @@ class Listener:
 
     def _watch(self) -> None:
         """Be told of clients if there can be any, and they are to be accepted."""
-        wanted = not self._resting and self._door.mode in (DoorMode.OPEN, DoorMode.IGNORE, DoorMode.IGNORE_SOME)
+        wanted = not self._resting and self._door.mode in _ACCEPTING
         if wanted != self._watched:
             self._watched = wanted
             (self._poller.open_door if wanted else self._shut)(self.sock.fileno(), self)
@@ -210,9 +229,9 @@ class Listener:
 
     def on_knock(self) -> None:
         """Accept a batch of clients, unless the door was shut since they knocked."""
-        if not self._watched:
-            return
         for _ in range(_BATCH):
+            if not self._watched:
+                return
             if (full := self._seats.full()) is not None:
                 self._wait_for(full)
                 return

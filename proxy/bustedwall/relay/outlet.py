@@ -121,6 +121,21 @@ class Outlet(ABC):
             source.owed += len(data) - sent
             self.keep(data[sent:])  # a view would keep the whole
 
+    def write_first(self, data: bytes) -> None:
+        """Send bytes before there is a peer; what the kernel does not take at once is lost, and counted.
+
+        A new socket's buffer takes more than there can be (`inject`).
+        """
+        sent = 0
+        if not self.gone:
+            try:
+                sent = self.sock.send(data)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self.broken(error)
+        self.flow.discarded += len(data) - sent
+
     def drain(self) -> None:
         """Write until nothing waits or the kernel takes no more."""
         try:

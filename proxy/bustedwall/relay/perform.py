@@ -50,8 +50,8 @@ def perform(flow: Consulting, commands: Iterable[Command]) -> None:
     for command in commands:
         if isinstance(command, Send):  # before the others: it is what nearly all of them are
             leg = flow.leg(command.leg)
-            if command.lost:
-                _send_lost(flow, leg, command.data)
+            if command.lost or not flow.opened:
+                _send_otherwise(flow, leg, command)
             else:
                 leg.write(command.data)
             continue
@@ -139,7 +139,14 @@ def _witness(leg: TcpLeg) -> Witness:
     return leg.witness
 
 
-def _send_lost(flow: Consulting, leg: TcpLeg, data: bytes) -> None:
+def _send_otherwise(flow: Consulting, leg: TcpLeg, command: Send) -> None:
+    if flow.opened:
+        _send_lost(flow, leg, command.data, command.lost)
+    else:
+        leg.write_first(command.data)
+
+
+def _send_lost(flow: Consulting, leg: TcpLeg, data: bytes, cause: str) -> None:
     """Send bytes whose first transmission is lost; what cannot leave at once is not lost, and told."""
     lost = False
     if not (leg.gone or leg.blocked):
@@ -147,7 +154,7 @@ def _send_lost(flow: Consulting, leg: TcpLeg, data: bytes) -> None:
             lose_outgoing(leg.sock, lost=True)
             lost = True
         except OSError as refusal:
-            flow.note(LossSet(leg.name, _NEXT_WRITE, errno_name(refusal.errno)))
+            flow.note(LossSet(leg.name, _NEXT_WRITE, errno_name(refusal.errno), (cause,)))
     if not lost:
         leg.write(data)
         flow.note(WriteLost(leg.name, 0, len(data)))
@@ -157,7 +164,7 @@ def _send_lost(flow: Consulting, leg: TcpLeg, data: bytes) -> None:
     kept = min(len(data), unsent(leg.sock) + sum(map(len, leg.pending or ()))) if not leg.gone else 0
     flow.note(WriteLost(leg.name, len(data) - kept, kept))
     if not leg.gone and not leg.losses & _OURS:
-        _witness(leg).saw(_NEXT_WRITE, begun)
+        _witness(leg).saw(_NEXT_WRITE, (cause,), begun)
         try:
             lose_outgoing(leg.sock, lost=False)
         except OSError as refusal:  # ENOTCONN: the peer has reset the connection just now, as a read will tell

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bustedwall.kernel.rejecting import Rejecter
+from bustedwall.relay.answering import Answering
 from bustedwall.terms.facts import SegmentsRejected
 
 if TYPE_CHECKING:
@@ -12,47 +13,16 @@ if TYPE_CHECKING:
 
 
 class Rejection:
-    """A Watcher of the raw socket of one leg; raises OSError where the kernel gives none."""
+    """What is rejected of one leg; raises OSError where the kernel gives no raw socket."""
 
-    __slots__ = ("_answered", "_closed", "_leg", "_refused", "_rejecter")
+    __slots__ = ("_answering", "_leg")
 
     def __init__(self, leg: Outlet) -> None:
         self._leg = leg
-        self._answered = self._refused = 0
-        self._closed = False
-        self._rejecter = Rejecter(leg.sock)
-        try:
-            leg.flow.poller.watch(self._rejecter.raw.fileno(), self)
-        except OSError:
-            self._rejecter.close()
-            raise
+        self._answering = Answering(leg.flow.poller, leg.flow, Rejecter(leg.sock))
 
     def close(self) -> None:
         """Answer what has come, and no more; tell how much it was."""
-        self._closed = True
-        self._answer()
-        self._leg.flow.poller.forget(self._rejecter.raw.fileno())
-        self._rejecter.close()
-        self._leg.flow.note(SegmentsRejected(self._leg.name, self._answered, self._refused))
-
-    # ---- Watcher
-
-    def on_event(self, events: int) -> None:
-        """Answer what has come."""
-        self._answer()
-
-    def on_turn(self) -> None:
-        """Go on answering."""
-        if not self._closed:
-            self._answer()
-
-    def on_failure(self) -> None:
-        """End the flow."""
-        self._leg.flow.on_failure()
-
-    def _answer(self) -> None:
-        done = self._rejecter.answer()
-        self._answered += done.answered
-        self._refused += done.refused
-        if done.more and not self._closed:
-            self._leg.flow.poller.later(self)
+        done = self._answering
+        done.close()
+        self._leg.flow.note(SegmentsRejected(self._leg.name, done.answered, done.refused))

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bustedwall.flow.orders import CallRule, RulesChanged, SetDoor, Signalled, TableCommand, TableEvent, TellRules
+from bustedwall.flow.orders import (
+    CallRule,
+    FlowsChanged,
+    RulesChanged,
+    SetDoor,
+    Signalled,
+    TableCommand,
+    TableEvent,
+    TellRules,
+)
 from bustedwall.flow.table import FlowTable
 from bustedwall.policy.rules import Rule
 from bustedwall.relay.alarm import Alarm
@@ -38,6 +47,8 @@ class Ruling(Notes):
         self._set_door = set_door
         self._record = record
         self._stopped = False
+        self._flows_changed = False
+        """The table has yet to be told so: what it commanded before is still being performed."""
 
     def change(self, rules: tuple[Rule, ...]) -> None:
         """Have these rules from now on, for open flows and for those that come."""
@@ -46,6 +57,13 @@ class Ruling(Notes):
     def signal(self, name: str) -> None:
         """Fire a signal."""
         self._tell(Signalled(name))
+
+    def flows_changed(self) -> None:
+        """Note that a flow has come or ended, and that the door may depend on it."""
+        if self.performing:
+            self._flows_changed = True
+        else:
+            self._tell(FlowsChanged())
 
     def stop(self) -> None:
         """Be woken no more, not even if it is a moment of the policy that has ended the last flow."""
@@ -66,13 +84,19 @@ class Ruling(Notes):
         self._record(fact)
 
     def _tell(self, event: TableEvent) -> None:
+        self._obey(event)
+        while self._flows_changed:
+            self._flows_changed = False
+            self._obey(FlowsChanged())
+        if not self._stopped:
+            self._clock.set(self, self.table.deadline())
+
+    def _obey(self, event: TableEvent) -> None:
         self.begin()
         try:
             self._perform(self.table.handle(event, self._clock.now()))
         finally:
             self.end()
-        if not self._stopped:
-            self._clock.set(self, self.table.deadline())
 
     def _perform(self, commands: Iterable[TableCommand]) -> None:
         for command in commands:
@@ -84,7 +108,7 @@ class Ruling(Notes):
                         flow.poller.guard(flow, partial(flow.call, rule))
                 case TellRules(new):
                     for flow in tuple(self._flows):
-                        for fact in self.table.draws(flow.number, new):
+                        for fact in self.table.draws(flow, new):
                             flow.note(fact)
                         flow.poller.guard(flow, flow.change_rules)
                 case _:

@@ -11,11 +11,12 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from bustedwall.capture.tap import Tap
+from bustedwall.flow.recorded import NOTHING, Recorded
 from bustedwall.flow.table import FlowTable
 from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address, Passed
-from bustedwall.policy.load import ProxySetup
 from bustedwall.policy.rules import AtSignal, Rule
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.relay.drain import Drain
 from bustedwall.relay.listener import Listener, listen
 from bustedwall.relay.plane import DataPlane
@@ -64,6 +65,7 @@ class Proxy(Service):
         door: socket.socket | None = None,
         admitted: int = 0,
         tap: Tap | None = None,
+        recorded: Recorded = NOTHING,
     ) -> None:
         self.setName(setup.name)
         self.proxy_name = setup.name
@@ -78,7 +80,9 @@ class Proxy(Service):
         self.setup = setup
         """What the config says of this proxy."""
         self.rules: tuple[Rule, ...] = ()
-        """Those in force: of the setup, unless somebody has applied others."""
+        """Those in force: of the setup, once the door is open."""
+        self.cleared = False
+        """All rules were taken away, and nothing has changed since."""
         self._record = record
         self._door = door
         """A socket that listens already; None: `startService` opens one."""
@@ -92,8 +96,9 @@ class Proxy(Service):
             plane.poller, plane.alarm, self._admit, self._seats.give_back, partial(self.record, None)
         )
         self._drain: Drain | None = None
-        self.table = FlowTable(dice, setup.limits, admitted, plane.held)
+        self.table = FlowTable(dice, setup.limits, admitted, plane.held, recorded)
         self.table.make_dry(dry=setup.dry_run)
+        self.table.tell_turns(told=setup.turns)
         self._ruling = Ruling(self.table, plane.alarm, self.flows, self._set_door, partial(self.record, None))
 
     @property
@@ -143,8 +148,8 @@ class Proxy(Service):
         return self._drain.over
 
     def runs(self, setup: ProxySetup) -> bool:
-        """Tell whether this is the setup, with its rules in force."""
-        return setup == self.setup and self.rules == setup.rules
+        """Tell whether this is the setup."""
+        return setup == self.setup
 
     def change(self, setup: ProxySetup, door: socket.socket | None, tap: Tap | None = None) -> None:
         """Have another setup from now on, and another door if there is one; open flows keep their connections.
@@ -153,12 +158,14 @@ class Proxy(Service):
         """
         self._take_tap(tap)
         before, self.setup = self.setup, setup
+        self.cleared = False
         for notice in setup.notices:
             if notice not in before.notices:
                 self.record(None, notice)
         self.upstream = Upstream(self._names, self.alarm, setup.upstream, setup.source, setup.mss)
         self.table.limit(setup.limits)
         self.table.make_dry(dry=setup.dry_run)
+        self.table.tell_turns(told=setup.turns)
         self._seats.resize(setup.limits.flows)
         if self._listener is not None:
             self._listener.clamp(setup.mss)
@@ -182,13 +189,15 @@ class Proxy(Service):
             self._listener.share_port(shared=shared)
 
     def clear(self) -> Cleared:
-        """Take all rules away until there is another setup; open flows go on, healed."""
+        """Take all policies away; open flows go on, healed."""
         armed = [flow.logic.armed for flow in self.flows if flow.logic is not None]
         cleared = Cleared(
             rules=len(self.rules),
             faults=len(self.table.armed) + sum(map(len, armed)),
             flows=sum(map(bool, armed)),
         )
+        self.cleared = self.cleared or bool(self.rules)
+        self.setup = self.setup.with_policies(())
         self.apply(())
         return cleared
 
@@ -205,6 +214,8 @@ class Proxy(Service):
         """Forget a flow whose sockets are closed."""
         self.flows.discard(flow)
         self._seats.give_back()
+        if self.table.leave(self.poller.clock()):
+            self._ruling.flows_changed()
         if self._drain is not None:
             self._drain.flow_closed()
 
@@ -229,8 +240,10 @@ class Proxy(Service):
         self.flows.add(flow)
         if header is None:
             self._seats.take()  # who was in the reception has one
-        for fact in self.table.draws(flow.number):
+        for fact in self.table.draws(flow):
             flow.note(fact)
+        if self.table.crowded:
+            self._ruling.flows_changed()  # before anybody can see that the flow is there
         self.poller.guard(flow, partial(flow.start, client, via))
 
     def _take_tap(self, tap: Tap | None) -> None:

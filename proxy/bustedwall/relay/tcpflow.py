@@ -17,10 +17,12 @@ from bustedwall.kernel.sockets import Socket
 from bustedwall.policy.address import Address
 from bustedwall.relay.consulting import Consulting
 from bustedwall.relay.dial import Dialling
+from bustedwall.relay.ending import end_leg
 from bustedwall.relay.leg import UNLIMITED, TcpLeg
 from bustedwall.relay.poller import IN, Poller
 from bustedwall.terms.commands import Depth
-from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Flushed, Opened
+from bustedwall.terms.endings import How
+from bustedwall.terms.events import Accepted, Arrived, DialFailed, Ended, Flushed, Opened, Spoke
 from bustedwall.terms.facts import (
     Fact,
     FlowAccepted,
@@ -56,6 +58,7 @@ class TcpFlow(Consulting):
         "held",
         "number",
         "opened",
+        "others",
         "poller",
         "proxy",
         "server",
@@ -70,6 +73,8 @@ class TcpFlow(Consulting):
         self.number = number
         self.address = address
         """The client's, without its port."""
+        self.others = proxy.table.flows - 1
+        """How many others were open when it came."""
         self.header = b""
         """What the upstream is told first; no byte of the client's."""
         self.client = TcpLeg(self, Leg.CLIENT, sock)
@@ -141,6 +146,11 @@ class TcpFlow(Consulting):
             else:
                 leg.peer.finish()
             self.close_if_done()
+
+    def spoke(self) -> None:
+        """Note that the client has sent something before the upstream is dialled, if it is not being dialled yet."""
+        if self.logic is not None and self.dialling is None:
+            self.tell(Spoke())
 
     def lose(self, leg: TcpLeg, error: int | None) -> None:
         """Note that a leg's connection is dead; what it had sent before is still taken, for a while."""
@@ -239,16 +249,26 @@ class TcpFlow(Consulting):
             leg.close(reset)
         self.close_if_done()
 
+    def kill(self, how: How, cause: str) -> None:
+        """End the flow now, both legs in this way, because somebody asked for it; each ending is a fact."""
+        if self.dialling is not None:
+            self.dialling.cancel()
+            self.dialling = None
+        for leg in self.legs():
+            if not leg.dead:
+                end_leg(leg, how, cause)
+        self.close_if_done()
+
     def on_failure(self) -> None:
         """End the flow after a bug of ours."""
         self.note(FlowFailed("see the log"))
         self.abort()
 
     def _give_up_dialling(self) -> None:
-        """Close everything: the client has gone before the upstream answered."""
-        assert self.dialling is not None
-        self.dialling.cancel()
-        self.dialling = None
+        """Close everything: the client has gone before the upstream answered, or was asked."""
+        if self.dialling is not None:
+            self.dialling.cancel()
+            self.dialling = None
         self.client.close(Socket.close)
         self.close_if_done()
 
@@ -269,8 +289,7 @@ class TcpFlow(Consulting):
         self.held.forget(self)
         if self.logic is not None:
             self.logic.abandon()
-        if self.proxy.verbose:
-            self.note(self._summary())
+        self._tell_the_end()
         self.proxy.flow_closed(self)
         if self.logic is not None:
             self.logic.close()
@@ -278,6 +297,13 @@ class TcpFlow(Consulting):
             del leg.flow  # or flow and legs would wait for the garbage collector
             if self.server is not None:
                 del leg.peer
+
+    def _tell_the_end(self) -> None:
+        spoke = self.server is not None and self.server.unheard
+        if self.logic is not None and (turn := self.logic.last_turn(spoke=spoke)) is not None:
+            self.note(turn)
+        if self.proxy.verbose:
+            self.note(self._summary())
 
     def _summary(self) -> FlowClosed:
         discarded = self.discarded + (0 if self.logic is None else self.logic.discarded)

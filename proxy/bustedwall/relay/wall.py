@@ -14,9 +14,10 @@ from twisted.internet.defer import Deferred
 
 from bustedwall.capture.tap import Tap
 from bustedwall.capture.taps import Taps
+from bustedwall.flow.recorded import NOTHING, Recorded
 from bustedwall.kernel.passed import PassedSockets
 from bustedwall.policy.address import Address, Listen, Passed
-from bustedwall.policy.load import ProxySetup
+from bustedwall.policy.setup import ProxySetup
 from bustedwall.relay.listener import listen
 from bustedwall.relay.plane import DataPlane
 from bustedwall.relay.poller import Reactor
@@ -69,19 +70,25 @@ class Wall(Service):
         verbose: bool,
         limits: Limits = DEFAULT_LIMITS,
         passed: PassedSockets | None = None,
+        recorded: Mapping[str, Recorded] | None = None,
     ) -> None:
+        """Make it; `recorded` are, by proxy, the decisions of a run that is to be played again."""
         self.reactor = reactor
         self.proxies: tuple[Proxy, ...] = ()
         """Those with a door."""
         self.leaving: set[Proxy] = set()
         """Those whose door is shut for good, and which have flows yet."""
-        self._setups = tuple(setups)
+        self.setups = tuple(setups)
+        """What the proxies are to be, with those that are disabled."""
         self._passed = PassedSockets({}) if passed is None else passed
         self._plane = DataPlane(reactor, limits, record=partial(record, None, None))
         self._taps = Taps(reactor)
         self._dice = Dice.seeded(seed)
+        self._recorded = recorded or {}
         self._record = record
         self._verbose = verbose
+        self._ports: dict[str, tuple[Listen, Address]] = {}
+        """By name of a proxy that is disabled: where it was to listen, and where the kernel let it."""
         self._admitted: dict[str, int] = {}
         """By name of a proxy that was removed: its flows' last number; one that comes back goes on counting."""
         self._ended: Deferred[None] | None = None
@@ -89,7 +96,7 @@ class Wall(Service):
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Open all doors; raises CannotStartError, with those shut again that were open."""
         try:
-            self.change(self._setups, 0.0)
+            self.change(self.setups, 0.0)
         except CannotStartError:
             self.stopService()
             raise
@@ -99,8 +106,9 @@ class Wall(Service):
         """Have these proxies from now on; raises CannotStartError, and then nothing has changed.
 
         A proxy that has them loses none of its flows, whatever has changed in its setup. One that is
-        removed drains, for so many seconds at most.
+        removed or disabled drains, for so many seconds at most.
         """
+        asked, setups = tuple(setups), [setup for setup in setups if setup.enabled]
         _refuse_sharing(setups)
         here = {proxy.proxy_name: proxy for proxy in self.proxies}
         names = [setup.name for setup in setups]
@@ -123,6 +131,8 @@ class Wall(Service):
             taps |= self._tap(late, here, ports, undo)
             undo.pop_all()
         # From here on nothing is refused any more.
+        self.setups = asked
+        self._keep_ports(removed)
         for proxy in removed:
             self._see_off(proxy, drain)
         for setup in changed:
@@ -135,9 +145,12 @@ class Wall(Service):
         gone = tuple(proxy.proxy_name for proxy in removed)
         return Changes(_names(added), gone, _names(changed), tuple(name for name in names if name in doors))
 
-    def clear(self) -> Cleared:
-        """Take all rules away, on all proxies and their flows, until the next change; the flows go on, healed."""
-        return sum((proxy.clear() for proxy in self._all()), Cleared())
+    def clear(self, only: str | None = None) -> Cleared:
+        """Take all policies away, from all proxies and their flows or from one; the flows go on, healed."""
+        self.setups = tuple(
+            setup if only not in (None, setup.name) else setup.with_policies(()) for setup in self.setups
+        )
+        return sum((proxy.clear() for proxy in self._all() if only in (None, proxy.proxy_name)), Cleared())
 
     def signal(self, name: str) -> int:
         """Fire a signal on all proxies; return how many rules have waited for it."""
@@ -166,14 +179,27 @@ class Wall(Service):
         self._plane.close()
         self._taps.close()
 
+    def admitted(self, name: str) -> int:
+        """Return how many flows a proxy without a door has had."""
+        return self._admitted.get(name, 0)
+
     def _all(self) -> tuple[Proxy, ...]:
         return (*self.proxies, *self.leaving)
+
+    def _keep_ports(self, removed: Sequence[Proxy]) -> None:
+        """Remember where those listen that are disabled, so that their clients find them there again."""
+        shut = {setup.name for setup in self.setups if not setup.enabled}
+        self._ports = {name: kept for name, kept in self._ports.items() if name in shut}
+        for proxy in removed:
+            if proxy.proxy_name in shut:
+                self._ports[proxy.proxy_name] = (proxy.setup.listen, proxy.address)
 
     def _open(self, setups: Sequence[ProxySetup], leaving: Sequence[Proxy]) -> dict[str, socket.socket]:
         """Return a listening socket for each, or none at all; the doors of those that leave are not in the way."""
         doors: dict[str, socket.socket] = {}
         for setup in setups:
-            where = setup.listen
+            was, kept = self._ports.get(setup.name, (None, None))
+            where = kept if kept is not None and was == setup.listen else setup.listen
             try:
                 doors[setup.name] = (
                     self._passed.open(where.name)
@@ -216,6 +242,7 @@ class Wall(Service):
             door=door,
             admitted=self._admitted.get(setup.name, 0),
             tap=tap,
+            recorded=self._recorded.get(setup.name, NOTHING),
         )
 
     def _see_off(self, proxy: Proxy, seconds: float) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bustedwall.kernel.evidence import Snapshot, Tally, judge, may_change, snapshot
+from bustedwall.kernel.peer import PeerCounts, peer_counts
 from bustedwall.terms.facts import LossEvidence
 from bustedwall.terms.losses import Loss, Losses, Way
 
@@ -39,6 +40,9 @@ class _Watched:
     begun: Snapshot
     until: float = 0.0
     ended: Snapshot | None = None
+    peer_begun: PeerCounts | None = None
+    """What the peer's kernel had counted then; None where nobody can ask it."""
+    peer_ended: PeerCounts | None = None
     again: float = 0.0
     """When it is looked at once more."""
 
@@ -59,7 +63,9 @@ class Witness:
         """Watch a loss that has just taken hold, or was just refused."""
         assert self._in_force is None, "the loss before is still watched"
         leg = self._leg
-        self._in_force = _Watched(losses, words, causes, leg.flow.poller.clock(), snapshot(leg.sock))
+        self._in_force = _Watched(
+            losses, words, causes, leg.flow.poller.clock(), snapshot(leg.sock), peer_begun=peer_counts(leg.sock)
+        )
 
     def end(self) -> None:
         """Take note that what is in force is about to be lifted; nothing if nothing is."""
@@ -68,13 +74,15 @@ class Witness:
             return
         leg = self._leg
         watched.until, watched.ended = leg.flow.poller.clock(), snapshot(leg.sock)
+        if watched.peer_begun is not None:
+            watched.peer_ended = peer_counts(leg.sock)
         self._judge(watched, watched.ended)
 
-    def saw(self, words: Words, begun: Snapshot) -> None:
+    def saw(self, words: Words, causes: Words, begun: Snapshot) -> None:
         """Watch one write that was lost since this snapshot, beside what else is lost."""
         leg = self._leg
         now, ended = leg.flow.poller.clock(), snapshot(leg.sock)
-        self._judge(_Watched(_OURS, words, (), now, begun, now, ended), ended)
+        self._judge(_Watched(_OURS, words, causes, now, begun, now, ended), ended)
 
     def _judge(self, watched: _Watched, ended: Snapshot) -> None:
         """Tell what is known, or wait until more can be known."""
@@ -118,6 +126,7 @@ class Witness:
     def _tell(self, watched: _Watched, later: Snapshot) -> None:
         assert watched.ended is not None
         tally = Tally(watched.begun, watched.ended, later)
+        before, peer = watched.peer_begun, watched.peer_ended
         fact = LossEvidence(
             self._leg.name,
             watched.words,
@@ -130,5 +139,7 @@ class Witness:
             tally.first_sent,
             tally.acknowledged,
             tally.sent_again,
+            None if before is None or peer is None else peer.sent_again_since(before),
+            None if peer is None else peer.unacknowledged,
         )
         self._leg.flow.note(fact)

@@ -30,8 +30,9 @@ class Send:
 
     leg: Leg
     data: bytes
-    lost: bool = False
-    """True: the kernel loses the first transmission of exactly these bytes; TCP repairs it."""
+    lost: str = ""
+    """Not empty: the kernel loses the first transmission of exactly these bytes, and TCP repairs it; the step that
+    asks for it, as `RULE: FAULT`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bustedwall.terms.networks import Network
+from bustedwall.terms.unreachable import Unreachable
 
 
 class DoorMode(Enum):
@@ -19,6 +20,8 @@ class DoorMode(Enum):
     """The backlog is full and nobody accepts: one or two are connected and meet silence, the others' SYNs are lost."""
     IGNORE = "ignore"
     """The SYN is lost: the client repeats it and waits."""
+    UNREACHABLE = "unreachable"
+    """The SYN is lost, and answered by ICMP, as by a router that cannot pass it on, or may not."""
     REFUSE = "refuse"
     """A RST: ECONNREFUSED at once."""
 
@@ -52,6 +55,8 @@ class Door:
     """For IGNORE: after so many lost SYNs it opens again by itself; None: never."""
     ignored: frozenset[Ignored] = frozenset()
     """For IGNORE_SOME: what any of these means is lost."""
+    why: Unreachable | None = None
+    """For UNREACHABLE: what is said."""
 
 
 OPEN_DOOR = Door(DoorMode.OPEN)

@@ -20,6 +20,11 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoke:
+    """There is something to be read from the client, and nobody reads it yet: the upstream is not dialled."""
+
+
+@dataclass(frozen=True, slots=True)
 class DialFailed:
     """No address of the upstream could be connected."""
 
@@ -73,4 +78,4 @@ class Woke:
     """The time that `Flow.deadline` named has come."""
 
 
-Event = Accepted | Opened | DialFailed | Arrived | Passed | Flushed | Measured | Ended | Woke
+Event = Accepted | Spoke | Opened | DialFailed | Arrived | Passed | Flushed | Measured | Ended | Woke

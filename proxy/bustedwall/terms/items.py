@@ -15,8 +15,8 @@ class Bytes:
 
     data: bytes
     """At least one byte."""
-    lost: bool = False
-    """True: their first transmission is to be lost."""
+    lost: str = ""
+    """The step for which their first transmission is to be lost, as `RULE: FAULT`; empty: it is not."""
 
 
 @dataclass(frozen=True, slots=True)

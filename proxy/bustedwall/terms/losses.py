@@ -43,7 +43,7 @@ class Loss:
     way: Way
     what: What = What.ALL
     larger_than: int = 0
-    """Bytes: what carries so many, or fewer, is spared. Only of what arrives, and 0 spares nothing."""
+    """Bytes: a segment that carries so many, or fewer, is spared. Only of what arrives, and 0 spares nothing."""
     probability: float = 1.0
     """How likely each of these segments is lost; more than 0, at most 1. Only of what arrives.
 
@@ -64,9 +64,19 @@ class Loss:
         return self.probability < 1 and self.what in (What.ALL, What.DATA)
 
     @property
+    def of_single_segments(self) -> bool:
+        """Tell whether it depends on how the data of several segments, which come at once, is cut into them."""
+        return self.drawn_for_each or self.larger_than > 0
+
+    @property
     def whole(self) -> bool:
         """Tell whether every one of these segments is lost."""
         return not self.larger_than and self.probability >= 1 and self.beyond is None
+
+    @property
+    def muted(self) -> bool:
+        """Tell whether it is our bare ACKs that are lost, and our data is not."""
+        return self.way is Way.TO and self.what is What.ACKS
 
     @property
     def selective(self) -> bool:

@@ -16,12 +16,17 @@ class Ability(Enum):
     """Lose the SYNs that arrive for one listener, without privilege."""
     LOSE_SOME = "lose-some"
     """Lose some of what arrives for one connection, by a filter; newer kernels ask CAP_NET_ADMIN for that."""
+    LOSE_ACKS = "lose-acks"
+    """Lose the bare ACKs that leave from one connection, and no data, by a table of nftables; the kernel asks
+    CAP_NET_ADMIN for that."""
     VANISH = "vanish"
     """Close a connection so that its peer hears nothing, and a bare RST when it next speaks."""
 
     REJECT = "reject"
     """Answer a segment as a host that knows no such connection, by a RST of our own making; the kernel asks
     CAP_NET_RAW for that."""
+    UNREACHABLE = "unreachable"
+    """Answer a SYN as a router that cannot pass it on, by ICMP; the kernel asks CAP_NET_RAW for that."""
     CAPTURE = "capture"
     """See the packets of a connection as they are on the wire; the kernel asks CAP_NET_RAW for that."""
 
@@ -36,7 +41,13 @@ class Ability(Enum):
         return self.privilege is not None
 
 
-_PRIVILEGES = {Ability.LOSE_SOME: "CAP_NET_ADMIN", Ability.REJECT: "CAP_NET_RAW", Ability.CAPTURE: "CAP_NET_RAW"}
+_PRIVILEGES = {
+    Ability.LOSE_SOME: "CAP_NET_ADMIN",
+    Ability.LOSE_ACKS: "CAP_NET_ADMIN",
+    Ability.REJECT: "CAP_NET_RAW",
+    Ability.UNREACHABLE: "CAP_NET_RAW",
+    Ability.CAPTURE: "CAP_NET_RAW",
+}
 
 
 def way_to(capability: str) -> str:

@@ -20,6 +20,7 @@ from bustedwall.terms.facts.flow import (
     LegBlocked,
     PeerFinished,
     PeerLost,
+    TurnSent,
 )
 from bustedwall.terms.facts.journal import FactsDropped, JournalTroubled
 from bustedwall.terms.facts.limit import LimitReached
@@ -27,6 +28,7 @@ from bustedwall.terms.facts.loss import LossEvidence, LossSet, SegmentsRejected,
 from bustedwall.terms.facts.process import (
     ClockJumped,
     CommandRefused,
+    ControlChanged,
     DrainBegan,
     DrainEnded,
     Panic,
@@ -38,9 +40,11 @@ from bustedwall.terms.facts.process import (
     StateTold,
 )
 from bustedwall.terms.facts.rule import (
+    ClientForgotten,
     DryRun,
     FaultArmed,
     FaultEnded,
+    OrderLooked,
     RuleFired,
     RuleMissed,
     RuleSpared,
@@ -48,12 +52,14 @@ from bustedwall.terms.facts.rule import (
     StepMoot,
     TextHidden,
 )
-from bustedwall.terms.facts.run import RunStarted, StepUnmet
+from bustedwall.terms.facts.run import ReplayDiverged, RunStarted, SetupTold, StepUnmet
 
 __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "Fact",
     "RunStarted",
+    "SetupTold",
     "StepUnmet",
+    "ReplayDiverged",
     "DrainBegan",
     "DrainEnded",
     "Reloaded",
@@ -62,6 +68,7 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "Panic",
     "SignalFired",
     "CommandRefused",
+    "ControlChanged",
     "StateTold",
     "ProcessStalled",
     "ClockJumped",
@@ -79,12 +86,15 @@ __all__ = [  # noqa: RUF022 (the order of docs/facts.md)
     "PeerFinished",
     "PeerLost",
     "LegBlocked",
+    "TurnSent",
     "FlowClosed",
     "FlowFailed",
+    "OrderLooked",
     "ShareDrawn",
     "RuleFired",
     "RuleSpared",
     "RuleMissed",
+    "ClientForgotten",
     "TextHidden",
     "FaultArmed",
     "DryRun",

@@ -49,5 +49,7 @@ class DoorSet(Fact):
     """How the door is from now on."""
     lost: int
     """Segments that were lost at the door since it was set last: SYNs, last ACKs."""
+    answered: int = 0
+    """How many SYNs were answered by ICMP since then."""
     error: str | None = None
     """The errno's name where the kernel refused; then the door is as it was."""

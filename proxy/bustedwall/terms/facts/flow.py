@@ -87,6 +87,25 @@ class LegBlocked(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class TurnSent(Fact):
+    """A turn of the client is over: the server has begun to speak, or the flow has ended.
+
+    A proxy with `turns` tells it. What counts is what was handed to the server's leg, behind all faults.
+    """
+
+    name = "turn-sent"
+    turn: int
+    """The number of the turn among those of the client on this flow; the first is 1."""
+    bytes: int
+    """How many bytes it had."""
+    digest: str
+    """The same for the same bytes: BLAKE2b of 8 bytes, in hexadecimal."""
+    answered: bool
+    """Whether the server has said something since the last of its bytes, and so has seen it; what it says while
+    our segments to it are lost does not count. False: nobody here knows how much of it the server has read."""
+
+
+@dataclass(frozen=True, slots=True)
 class FlowClosed(Fact):
     """Both legs are gone."""
 

@@ -77,3 +77,7 @@ class LossEvidence(Fact):
     """Bytes of these that were acknowledged as they were."""
     sent_again: int
     """Segments that had to be sent again, then or soon after."""
+    peer_sent_again: int | None = None
+    """Segments that the peer's kernel sent again meanwhile, as it counts itself; null where it is not ours to ask."""
+    peer_unacknowledged: int | None = None
+    """Segments of the peer's that waited for an ACK at the end, as its kernel counts; null as above."""

@@ -76,7 +76,7 @@ class Panic(Fact):
 
     name = "panic"
     cause: str
-    """Who asked: `signal` or `command file`."""
+    """Who asked: `signal`, `command file`, or who has asked the control API."""
     rules: int
     """How many rules were taken away, over all proxies."""
     faults: int
@@ -105,6 +105,19 @@ class CommandRefused(Fact):
     """What it says, or the beginning of it."""
     why: str
     """What is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlChanged(Fact):
+    """Somebody has changed something by the control API, or what he had asked for has run its time."""
+
+    name = "control-changed"
+    change: str
+    """The operation, as in the API's own description; `policy_ended`: its `for` is over, or its flow."""
+    what: str
+    """What was changed, and to what."""
+    who: str
+    """Who asked: an address, or the user and the process at the other end of a Unix socket."""
 
 
 @dataclass(frozen=True, slots=True)

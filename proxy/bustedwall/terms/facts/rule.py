@@ -22,6 +22,17 @@ class ShareDrawn(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderLooked(Fact):
+    """It was looked whether a rule's `above` and `after` hold for a flow; these go by what came before it."""
+
+    name = "order-looked"
+    rule: str
+    """The rule, as `POLICY/RULE`."""
+    touched: bool
+    """Whether they do; what else the rule's `match` asks was not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleFired(Fact):
     """A rule's moment came, on a flow or, where there is none, on the door."""
 
@@ -49,6 +60,17 @@ class RuleSpared(Fact):
     """How often its moment has come on this flow, from 1."""
     draw: float | None = None
     """What was drawn, from 0 to 1; None where it was not chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientForgotten(Fact):
+    """Too many clients were struck by a rule that others come `after`: the one that was struck first is forgotten."""
+
+    name = "client-forgotten"
+    rule: str
+    """The rule that had struck, as `POLICY/RULE`."""
+    client: str
+    """The client's address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,8 @@ class FaultArmed(Fact):
     """The rule, as `POLICY/RULE`."""
     fault: str
     """The step, as a user would write it."""
+    to_prove: bool
+    """Whether the kernel's counters show what it does: a loss or an ending, whose evidence is a fact of its own."""
 
 
 @dataclass(frozen=True, slots=True)

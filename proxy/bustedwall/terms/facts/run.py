@@ -17,6 +17,30 @@ class RunStarted(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class SetupTold(Fact):
+    """With what the run began."""
+
+    name = "setup-told"
+    version: str
+    """Of bustedwall; another one may draw otherwise."""
+    config: str
+    """All of it, as a config that `bustedwall run` accepts, in JSON; policies of files are in its `define`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayDiverged(Fact):
+    """A run that is played again was met by other traffic than the one that was recorded."""
+
+    name = "replay-diverged"
+    rule: str
+    """The rule, as `POLICY/RULE`."""
+    coming: int
+    """How often its moment has come on this flow, from 1; 0: it is about a share; -1: about `above` and `after`."""
+    how: str
+    """What is different, in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepUnmet(Fact):
     """A step is not done as it was written: it needs what this machine's kernel does not give us."""
 

@@ -1,0 +1,1 @@
+"""What an error text means: which symptom it is, what may be behind it, and how to tell."""

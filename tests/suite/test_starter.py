@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import contextlib
+import http.server
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bustedwall.suite.plan import load_suite
+from bustedwall.suite.starter import TRIALS, Protocol, guess, starter
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_a_starter_loads_has_a_dozen_and_names_each_but_once(protocol: Protocol, tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(starter(protocol, "by its port 80", "[::1]:80", ["x", "http://[::1]:80/{id}", '"\n\\']))
+    suite = load_suite(path)
+    assert 11 <= len(TRIALS[protocol]) <= 13
+    assert [case.name for case in suite.cases] == ["unbroken", *(trial.name for trial in TRIALS[protocol])]
+    assert suite.cases[0].scenario.run == ("x", "http://{server.address}/{{id}}", '"\n\\')
+
+
+def test_a_command_that_does_not_name_the_server_is_told_how_to_find_it() -> None:
+    assert "has to connect to BUSTEDWALL_SERVER_ADDRESS" in starter(Protocol.HTTP, "", "a:80", ["pytest"])
+
+
+def test_a_protocol_is_guessed_by_what_is_said_first_and_by_the_port() -> None:
+    assert guess(33061, b"\x5b\x00\x00\x00\x0a10.11.6-MariaDB")[0] is Protocol.MYSQL
+    assert guess(5432, b"") == (Protocol.POSTGRESQL, "by its port 5432")
+    assert guess(7777, b"220 smtp")[0] is Protocol.GENERIC
+
+
+@contextlib.contextmanager
+def served() -> Iterator[int]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.real("curl")
+def test_a_starter_runs_as_it_was_made(tmp_path: Path) -> None:
+    ours = [sys.executable, "-m", "bustedwall"]
+    with served() as port:
+        address = f"127.0.0.1:{port}"
+        made = [*ours, "suite", "init", "--upstream", address, "--protocol", "http", "-o", "f.yaml", "--"]
+        made += ["curl", "-sSf", "--max-time", "2", f"http://{address}/"]
+        subprocess.run(made, cwd=tmp_path, check=True, timeout=20)
+        again = subprocess.run(made, cwd=tmp_path, check=False, timeout=20, capture_output=True, text=True)
+        assert (again.returncode, again.stderr) == (3, "bustedwall: f.yaml is there already; --force writes it anew\n")
+        done = subprocess.run(
+            [*ours, "test", "f.yaml", "-j", "4"], cwd=tmp_path, check=False, timeout=50, capture_output=True, text=True
+        )
+    lines = done.stdout.split("\n\n")[0].splitlines()[1:]
+    assert {line.split()[1]: line.split()[0] for line in lines} == {
+        **{trial.name: "PASSED" for trial in TRIALS[Protocol.HTTP]},
+        "unbroken": "PASSED",
+        # curl asks but once, so that this one is not met.
+        "http-keepalive-race": "VACUOUS",
+    }, done.stdout

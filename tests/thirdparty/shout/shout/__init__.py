@@ -1,0 +1,1 @@
+"""A fault for bustedwall."""

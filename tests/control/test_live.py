@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.control.api import Api, served
-from tests.relay.peers import until
+from tests.relay.peers import dial, recv, until
 
 from bustedwall.policy.load import load_config
 
@@ -303,8 +303,8 @@ def test_policies_are_defined_and_applied_by_name(live: Live) -> None:
     for strange in ("cable-pul", "..%2Fsilence%2Fcable-pull", "%2Fetc%2Fpasswd"):
         assert live.ask("GET", f"/api/v1/policies/{strange}").status == 404
     assert "did you mean 'cable-pull'?" in live.ask("GET", "/api/v1/policies/cable-pul").json["detail"]
-    with socket.create_connection(("127.0.0.1", live.run.port), timeout=20) as client:
-        assert said_by(client) == "ECONNRESET"
+    with dial(("127.0.0.1", live.run.port)) as client:
+        assert recv(client) == "ECONNRESET"
 
 
 @SLOW

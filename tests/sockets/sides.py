@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from tests.relay.peers import HANG, abort, recv, send
+from tests.relay.peers import HANG, abort, connect, recv, send
 from tests.sockets.calls import QUIET, events
 
 from bustedwall.policy.symptom import CHANGED, DATA, PART, REST, WAITS, Does
@@ -93,13 +93,10 @@ class Side:
 
     def connect(self) -> str:
         assert self.sock is not None
-        try:
-            # Blocking: Python's own timeout asks SO_ERROR, and might find there what comes after the connection.
-            self.sock.connect(self.scene.address)
-        except OSError as error:
-            return errno.errorcode[error.errno or 0]
-        self.scene.connected(self.sock)
-        return "ok"
+        given = connect(self.sock, self.scene.address)
+        if given == "ok":
+            self.scene.connected(self.sock)
+        return WAITS if given == "nothing" else given
 
     def poll(self, expected: str) -> str:
         """Wait until poll says what it should; return what it said last."""

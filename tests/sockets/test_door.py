@@ -185,7 +185,7 @@ def test_ignore_the_first_syns_makes_the_handshake_late(tmp_path: Path, version:
 
 def test_ignore_under_load_and_open_again_lets_everybody_in(tmp_path: Path, version: int) -> None:
     with (
-        house(tmp_path, version, [policy(tmp_path, "ignoring", [{"ignore": "500ms"}], ONE)]) as home,
+        house(tmp_path, version, [policy(tmp_path, "ignoring", [{"ignore": "2s"}], ONE)]) as home,
         ExitStack() as stack,
     ):
         home.one()

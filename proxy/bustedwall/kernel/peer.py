@@ -8,6 +8,7 @@ about 5 us and is answered before send(2) returns; measured on Linux 6.18.
 
 from __future__ import annotations
 
+import atexit
 import socket
 import struct
 from dataclasses import dataclass
@@ -80,8 +81,10 @@ def peer_counts(sock: Socket) -> PeerCounts | None:
 
 @cache
 def _asking() -> socket.socket:
+    """Open the socket that asks for all connections, when it is first needed; the process closes it."""
     asking = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _SOCK_DIAG)
     asking.connect((0, 0))
+    atexit.register(asking.close)
     return asking
 
 

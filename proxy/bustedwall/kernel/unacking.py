@@ -12,6 +12,7 @@ linux/netfilter/nf_tables.h; measured on Linux 6.18.
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import struct
@@ -67,8 +68,10 @@ def mark(sock: Socket, *, lost: bool) -> None:
 
 @cache
 def _own_table() -> socket.socket:
-    """Make this process's table, when it is first needed."""
-    return open_table()
+    """Make this process's table, when it is first needed; it goes with the process."""
+    table = open_table()
+    atexit.register(table.close)
+    return table
 
 
 def open_table() -> socket.socket:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import signal
 import socket
 import sys
@@ -28,15 +30,42 @@ _SAID = 1 << 16
 """Bytes of what a program says that runs to its end; the last ones."""
 
 
+_GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+_LEAST = 10_000
+"""Below it servers have their own ports."""
+
+_TRIES = 100
+"""Ports that are tried, of those that the kernel does not give by itself."""
+
+_RANDOM = random.SystemRandom()
+
+
 class BrokenError(Exception):
     """The environment is not as it has to be: a sentence that tells how."""
 
 
 def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return int(one.getsockname()[1])
+    """Return a port that nobody has now.
+
+    It is one that the kernel gives to nobody who does not ask for it: the service may take seconds to start, and
+    whatever connects meanwhile gets one of the others. Where the kernel gives all, it is one of those.
+    """
+    ports = _not_given()
+    for port in (*_RANDOM.sample(ports, min(len(ports), _TRIES)), 0):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind((HOST, port))
+            return int(one.getsockname()[1])
+    raise BrokenError("no port is free")
+
+
+def _not_given() -> list[int]:
+    """Return the ports that the kernel does not give by itself, ip(7)."""
+    try:
+        first, last = map(int, _GIVEN.read_text().split())
+    except (OSError, ValueError):
+        return []
+    return [*range(_LEAST, first), *range(last + 1, 1 << 16)]
 
 
 class Running:

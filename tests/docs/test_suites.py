@@ -19,13 +19,14 @@ def same_but_for_times(text: str) -> list[str]:
 
 
 @pytest.mark.long("phases of a second and more")
+@pytest.mark.timeout(200)
 def test_the_suite_of_the_page_comes_out_as_the_page_shows(tmp_path: Path) -> None:
     assert YAML
     assert SHOWN
     (tmp_path / "pool.yaml").write_text(YAML[1], encoding="utf-8")
     command, shown = SHOWN[1].split(), SHOWN[2]
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
     )
     assert same_but_for_times(done.stdout) == same_but_for_times(shown), done.stderr
     assert done.returncode == 0

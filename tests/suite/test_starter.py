@@ -47,17 +47,18 @@ def served() -> Iterator[int]:
 
 
 @pytest.mark.real("curl")
+@pytest.mark.timeout(200)
 def test_a_starter_runs_as_it_was_made(tmp_path: Path) -> None:
     ours = [sys.executable, "-m", "bustedwall"]
     with served() as port:
         address = f"127.0.0.1:{port}"
         made = [*ours, "suite", "init", "--upstream", address, "--protocol", "http", "-o", "f.yaml", "--"]
         made += ["curl", "-sSf", "--max-time", "2", f"http://{address}/"]
-        subprocess.run(made, cwd=tmp_path, check=True, timeout=20)
-        again = subprocess.run(made, cwd=tmp_path, check=False, timeout=20, capture_output=True, text=True)
+        subprocess.run(made, cwd=tmp_path, check=True, timeout=60)
+        again = subprocess.run(made, cwd=tmp_path, check=False, timeout=60, capture_output=True, text=True)
         assert (again.returncode, again.stderr) == (3, "bustedwall: f.yaml is there already; --force writes it anew\n")
         done = subprocess.run(
-            [*ours, "test", "f.yaml", "-j", "4"], cwd=tmp_path, check=False, timeout=50, capture_output=True, text=True
+            [*ours, "test", "f.yaml", "-j", "4"], cwd=tmp_path, check=False, timeout=150, capture_output=True, text=True
         )
     lines = done.stdout.split("\n\n")[0].splitlines()[1:]
     assert {line.split()[1]: line.split()[0] for line in lines} == {

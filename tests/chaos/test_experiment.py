@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENT = ROOT / "configs" / "chaos" / "answers.yaml"
 CHAOS = Path(sys.executable).with_name("chaos")
 
-pytestmark = pytest.mark.real("chaos", "curl")
+pytestmark = [pytest.mark.real("chaos", "curl"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def environ(api: Api, **more: str) -> dict[str, str]:
 def chaos(folder: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     # Without the first word it asks its maker whether there is a newer one.
     command = [str(CHAOS), "--no-version-check", "--no-log-file", "--settings", str(folder / "settings.yaml"), *words]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=200, check=False)
 
 
 def ran(folder: Path, api: Api, experiment: Path = EXPERIMENT, **more: str) -> tuple[int, Any, str]:
@@ -226,7 +226,7 @@ def test_an_experiment_that_is_interrupted_leaves_nothing(tmp_path: Path, upstre
         assert api.ask("POST", "/api/v1/wait", {"fact": waited, "within": "30s"}).json["met"]
         assert [name for name, _ in policies(api)] == ["slow-link", "cable-pull"]
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
         assert policies(api) == [("slow-link", {"delay": "1ms"})]
         journal = json.loads((tmp_path / "journal.json").read_text())
         assert journal["status"] == "interrupted"
@@ -243,7 +243,7 @@ def test_it_is_valid(tmp_path: Path) -> None:
 def test_discover_lists_all_with_arguments_and_types(tmp_path: Path) -> None:
     # The Toolkit looks for a package's name in its files, which only an installed wheel has.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "installed")]
-    subprocess.run([*pip, str(ROOT)], check=True, timeout=50)
+    subprocess.run([*pip, str(ROOT)], check=True, timeout=200)
     env = environ_of_installed(tmp_path / "installed")
     ended = chaos(tmp_path, "discover", "--no-install", "bustedwall", env=env)
     told = json.loads((tmp_path / "discovery.json").read_text()), ended

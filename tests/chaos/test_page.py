@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tests.chaos.test_experiment import EXPERIMENT, ROOT, ran, upstream, web
 
-pytestmark = pytest.mark.real("chaos", "curl")
+pytestmark = [pytest.mark.real("chaos", "curl"), pytest.mark.timeout(300)]
 
 PAGE = (ROOT / "docs" / "chaos-toolkit.md").read_text(encoding="utf-8")
 

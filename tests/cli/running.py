@@ -64,7 +64,7 @@ class Run:
     def end(self) -> int:
         """End it; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(50)
 
     def cpu(self) -> int:
         """Return how many ticks of processor time it has used."""

@@ -140,14 +140,15 @@ def test_what_is_wrong_is_a_sentence(api: Api, words: list[str], status: int, wh
 
 
 def test_where_no_run_is_it_says_so(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        free = one.getsockname()[1]
-    for where, why in ((f"127.0.0.1:{free}", "Connection refused"), (f"unix:{tmp_path}/no", "No such file")):
-        result = CliRunner().invoke(main, ["status", "--control", where])
-        assert (result.exit_code, result.stdout) == (3, "")
-        assert result.stderr == f"bustedwall: {where}: {why}; is there a run with --control?\n".replace(
-            "No such file", "No such file or directory"
-        )
+    with socket.socket() as held:  # which listens not, and keeps others from having its port
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        for where, why in ((f"127.0.0.1:{port}", "Connection refused"), (f"unix:{tmp_path}/no", "No such file")):
+            result = CliRunner().invoke(main, ["status", "--control", where])
+            assert (result.exit_code, result.stdout) == (3, "")
+            assert result.stderr == f"bustedwall: {where}: {why}; is there a run with --control?\n".replace(
+                "No such file", "No such file or directory"
+            )
     assert CliRunner().invoke(main, ["status", "--control", "nonsense://"]).exit_code == 2
 
 

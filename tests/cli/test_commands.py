@@ -166,7 +166,7 @@ def running(*words: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
         yield process, int(process.stdout.readline().rpartition(":")[2])
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=50)
 
 
 def seeds(journal: Path) -> list[int]:
@@ -180,7 +180,7 @@ def test_a_seed_that_is_not_given_is_drawn_told_and_recorded(tmp_path: Path) -> 
     options = ("--journal", str(journal), "--ready-file", str(ready), "--log", "text")
     with running(*door, *options) as (process, _):
         process.terminate()
-        _, log = process.communicate(timeout=10)
+        _, log = process.communicate(timeout=50)
 
     (seed,) = seeds(journal)
     assert re.fullmatch(rf"\d\d:\d\d:\d\d\.\d\d\d - run-started seed={seed}\n", log)

@@ -79,7 +79,7 @@ def running(*words: str) -> Iterator[tuple[int, list[str]]]:
         yield port, said
     finally:
         child.send_signal(signal.SIGTERM)
-        out, errors = child.communicate(timeout=20)
+        out, errors = child.communicate(timeout=50)
         said += [out.strip(), errors, str(child.returncode)]
 
 

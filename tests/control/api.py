@@ -37,7 +37,7 @@ class Api:
     port: int
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> Said:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=50)
         with contextlib.closing(connection):
             sent = None if body is None else json.dumps(body)
             kind = {} if body is None else {"Content-Type": "application/json"}

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from tests.control.api import Api, served
 
+pytestmark = pytest.mark.timeout(300)  # a dozen processes one after the other
+
 SCRIPTS = Path(__file__).parents[2] / "configs" / "scripts"
 
 RESPONSE = bytes(1000)
@@ -68,7 +70,7 @@ def run(api: Api, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a script, with `bustedwall` as its neighbour."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environ = os.environ | {"PATH": path, "BUSTEDWALL_CONTROL": f"127.0.0.1:{api.port}"}
-    return subprocess.run(words, env=environ, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(words, env=environ, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.mark.long("a session of seconds")

@@ -129,6 +129,7 @@ def test_facts_of_a_flow_come_while_it_goes_on(api: Api) -> None:
 
 
 @pytest.mark.long("thousands of facts")
+@pytest.mark.timeout(300)
 def test_who_reads_too_slowly_is_told_how_much_he_has_missed_and_holds_up_nobody(api: Api) -> None:
     with stream(api, room=4096) as slow:
         # What he does not read waits in kernels and in a buffer of 64 KiB, and then no more is written for him.
@@ -195,7 +196,7 @@ class Waiting:
         return bool(self._said)
 
     def told(self) -> dict[str, Any]:
-        self._thread.join(20)
+        self._thread.join(50)
         assert self._said[0].status == 200, self._said
         found: dict[str, Any] = self._said[0].json
         return found

@@ -159,7 +159,7 @@ def running_example(upstream: int) -> Iterator[tuple[int, subprocess.Popen[str]]
         yield int(match[1]), process
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=50)
 
 
 @pytest.mark.real("curl")
@@ -171,7 +171,7 @@ def test_the_proxy_and_the_curl_of_the_readme_say_what_the_readme_says() -> None
             [*words, "-sS", "-o", "/dev/null"], capture_output=True, text=True, timeout=60, check=False
         )
         process.terminate()
-        _, log = process.communicate(timeout=10)
+        _, log = process.communicate(timeout=50)
 
     assert curl.stderr.strip() == said
     facts = [line.split()[2] for line in log.splitlines()]

@@ -16,11 +16,12 @@ PAGE = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="ut
 
 
 @pytest.mark.long("a run of pytest that starts a proxy")
+@pytest.mark.timeout(200)
 def test_the_tests_pass_as_they_are_written(pytester: pytest.Pytester) -> None:
     (text,) = re.findall(r"^```python\n# test_orders.py\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     with web_server() as port:
         pytester.makepyfile(test_orders=text.replace(":8080", f":{port}"))
-        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-Werror", timeout=50)
+        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-Werror", timeout=150)
     result.assert_outcomes(passed=6)
 
 

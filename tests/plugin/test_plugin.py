@@ -17,6 +17,8 @@ from bustedwall.policy import library
 
 pytest_plugins = ["pytester"]
 
+pytestmark = pytest.mark.timeout(500)  # three processes a run of pytest, and three runs a test
+
 CONFTEST = '''
 import socket, threading
 import pytest
@@ -224,7 +226,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, text: str, *
     pytester.makepyfile(test_it=text)
     with tempfile.TemporaryDirectory(prefix="b") as folder:
         monkeypatch.setenv("TMPDIR", folder)
-        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-Werror", *words, timeout=50)
+        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-Werror", *words, timeout=150)
         assert not list(Path(folder).glob("bustedwall-*"))
     return result
 

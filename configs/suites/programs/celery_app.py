@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
+from breaking import Breaking
 from celery import Celery
 
 BROKER = f"redis://{os.environ['BUSTEDWALL_BROKER_ADDRESS']}/{os.environ['DB']}"
@@ -27,10 +27,10 @@ def double(n: int) -> int:
 
 def publish() -> None:
     """Send a task while the broker is silent."""
+    breaking = Breaking()
     with app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=3)
-    print("warm", flush=True)
-    time.sleep(0.5)
+    breaking.warm()
     try:
         double.delay(1)
     except Exception as error:  # each version has its own
@@ -40,6 +40,7 @@ def publish() -> None:
 
 def work() -> None:
     """A worker behind the proxy loses all its connections; then a task is sent to it, past the proxy."""
+    breaking = Breaking()
     command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--pool", "solo", "--loglevel", "INFO"]
     worker = subprocess.Popen(
         command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -50,10 +51,9 @@ def work() -> None:
             break
     threading.Thread(target=lambda: [print("worker:", line, end="") for line in worker.stdout], daemon=True).start()
     sender = Celery("suite", broker=os.environ["DIRECT"], backend=os.environ["BACKEND"])
-    assert sender.send_task("celery_app.double", (1,)).get(timeout=10) == 2
-    print("warm", flush=True)
-    time.sleep(1)
-    answer = sender.send_task("celery_app.double", (21,)).get(timeout=8)
+    assert sender.send_task("celery_app.double", (1,)).get(timeout=25) == 2
+    breaking.warm()
+    answer = sender.send_task("celery_app.double", (21,)).get(timeout=float(os.environ["PATIENCE"]))
     print("answer:", answer, flush=True)
     worker.terminate()
 

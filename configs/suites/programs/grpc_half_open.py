@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+from breaking import Breaking
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 what, settings = sys.argv[1:]
 OPTIONS = {
     "default": [],
-    # A ping each second finds a dead connection after one more; calls wait for the next one.
+    # A ping each second finds a dead connection after three more; calls wait for the next one.
     "mended": [
         ("grpc.keepalive_time_ms", 1000),
-        ("grpc.keepalive_timeout_ms", 1000),
+        ("grpc.keepalive_timeout_ms", 3000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
     ],
@@ -33,18 +33,18 @@ def serve(port: str) -> None:
 
 
 def call() -> None:
+    breaking = Breaking()
     channel = grpc.insecure_channel(os.environ["BUSTEDWALL_API_ADDRESS"], OPTIONS[settings])
     stub = health_pb2_grpc.HealthStub(channel)
     asked = health_pb2.HealthCheckRequest()
     stub.Check(asked)
-    print("warm", flush=True)
-    time.sleep(0.5)
+    breaking.warm()
     if settings == "default":
         stub.Check(asked)  # without a deadline
     else:
         for _ in range(5):
             try:
-                stub.Check(asked, timeout=5, wait_for_ready=True)
+                stub.Check(asked, timeout=10, wait_for_ready=True)
                 break
             except grpc.RpcError as error:
                 print("repeats after:", error.code(), flush=True)

@@ -11,7 +11,7 @@ import aiohttp
 URL = f"http://{os.environ['BUSTEDWALL_SITE_ADDRESS']}"
 what, settings = sys.argv[1:]
 # Its default is 5 minutes for the whole.
-limits = aiohttp.ClientTimeout(total=2, sock_read=1) if settings == "mended" else aiohttp.ClientTimeout()
+limits = aiohttp.ClientTimeout(total=4, sock_read=2) if settings == "mended" else aiohttp.ClientTimeout()
 
 
 async def main() -> None:

@@ -18,7 +18,7 @@ def get(client: httpx.Client, path: str) -> bytes:
         return client.get(f"{URL}/{path}").content
     for attempt in range(3):
         try:
-            return within(client, path, 2.0)
+            return within(client, path, 4.0)
         except (httpx.RemoteProtocolError, httpx.ReadError):
             if attempt == 2:
                 raise
@@ -29,7 +29,7 @@ def get(client: httpx.Client, path: str) -> bytes:
 def within(client: httpx.Client, path: str, seconds: float) -> bytes:
     # The timeouts of httpx are for each recv; the whole needs a clock of its own.
     over, body = time.monotonic() + seconds, b""
-    with client.stream("GET", f"{URL}/{path}", timeout=1) as answer:
+    with client.stream("GET", f"{URL}/{path}", timeout=2) as answer:
         for piece in answer.iter_bytes():
             body += piece
             if time.monotonic() > over:

@@ -19,7 +19,7 @@ function once(path) {
     // A request that got no byte of an answer on a used connection may be repeated.
     request.on("error", (error) => reject(Object.assign(error, { reused: request.reusedSocket })));
     if (mended) {
-      const clock = setTimeout(() => request.destroy(new Error("the whole took more than 2 s")), 2000);
+      const clock = setTimeout(() => request.destroy(new Error("the whole took more than 4 s")), 4000);
       request.on("close", () => clearTimeout(clock));
     }
   });

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 import pymysql
+from breaking import Breaking
 
 what, settings = sys.argv[1:]
 mended = settings == "mended"
-limits = {"read_timeout": 1, "write_timeout": 1, "connect_timeout": 1} if mended else {}
+limits = {"read_timeout": 3, "write_timeout": 3, "connect_timeout": 3} if mended else {}
 
 
 def connect() -> pymysql.Connection:
@@ -27,8 +27,9 @@ def ask(connection: pymysql.Connection, query: str) -> int:
 
 def idle() -> None:
     """A connection is quiet for longer than wait_timeout."""
+    breaking = Breaking()
     connection = connect()
-    time.sleep(1)
+    breaking.until("rule-fired")
     if mended:
         connection.ping(reconnect=True)
     assert ask(connection, "SELECT 1") == 1
@@ -48,9 +49,9 @@ def reset() -> None:
 
 def silent() -> None:
     """Nobody answers any more."""
+    breaking = Breaking()
     connection = connect()
-    print("warm", flush=True)
-    time.sleep(0.5)
+    breaking.warm()
     ask(connection, "SELECT 1")
 
 

@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 import uuid
 
 import asyncpg
 import psycopg
 import sqlalchemy
+from breaking import Breaking
 
 client, what, settings = sys.argv[1:]
 mended = settings == "mended"
 host, port = os.environ["BUSTEDWALL_DB_HOST"], int(os.environ["BUSTEDWALL_DB_PORT"])
 WHERE = f"host={host} port={port} user=postgres dbname=postgres sslmode=disable"
-
-
-def warm() -> None:
-    """Say so, and wait until it is broken."""
-    print("warm", flush=True)
-    time.sleep(0.5)
+breaking = Breaking()
 
 
 def engine() -> sqlalchemy.Engine:
@@ -39,7 +34,7 @@ def stale() -> None:
         with pool.connect() as connection:
             assert connection.execute(sqlalchemy.text("SELECT 1")).scalar() == 1
         if not n:
-            warm()
+            breaking.warm()
 
 
 def reset() -> None:
@@ -62,7 +57,7 @@ def commit() -> None:
     with psycopg.connect(WHERE, autocommit=True) as connection:
         unique = "UNIQUE" if mended else ""
         connection.execute(f"CREATE TABLE IF NOT EXISTS orders_{settings} (order_id uuid {unique})")
-    warm()
+    breaking.warm("rules-changed")
     insert = f"INSERT INTO orders_{settings} VALUES (%s)" + (" ON CONFLICT DO NOTHING" if mended else "")
     for _ in range(3):
         try:
@@ -80,8 +75,7 @@ async def close() -> None:
     """The pool is closed while nobody answers."""
     pool = await asyncpg.create_pool(host=host, port=port, user="postgres", database="postgres", ssl=False, min_size=1)
     assert await pool.fetchval("SELECT 1") == 1
-    print("warm", flush=True)
-    await asyncio.sleep(0.5)
+    breaking.warm()
     query = asyncio.create_task(pool.fetchval("SELECT 2"))
     await asyncio.sleep(0.1)
     if not mended:
@@ -97,11 +91,10 @@ async def close() -> None:
 
 async def query() -> None:
     """A query, of which nobody hears any more."""
-    limits = {"command_timeout": 1} if mended else {}
+    limits = {"command_timeout": 3} if mended else {}
     connection = await asyncpg.connect(host=host, port=port, user="postgres", database="postgres", ssl=False, **limits)
     assert await connection.fetchval("SELECT 1") == 1
-    print("warm", flush=True)
-    await asyncio.sleep(0.5)
+    breaking.warm()
     try:
         await connection.fetchval("SELECT 2")
     finally:

@@ -7,6 +7,7 @@ import sys
 import time
 
 import redis
+from breaking import Breaking
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -16,19 +17,20 @@ SETTINGS = {
     "default": {},
     "endless": {"socket_timeout": None},
     # As long as a server may think; a dead connection is told after it, and the command is repeated on a new one.
-    "mended": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 2)},
+    "mended": {"socket_timeout": 2, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 2)},
     # What must not be done twice is not repeated by the library.
-    "careful": {"socket_timeout": 0.5, "retry": NONE},
+    "careful": {"socket_timeout": 2, "retry": NONE},
 }
 host, port = os.environ["BUSTEDWALL_CACHE_HOST"], int(os.environ["BUSTEDWALL_CACHE_PORT"])
 client = redis.Redis(host, port, decode_responses=True, **SETTINGS[settings])
 key = f"{what}-{settings}"
+breaking = Breaking()
 
 
 def pause() -> None:
     """A pooled connection is quiet for a while, and is used again."""
     client.set(key, "1")
-    time.sleep(1)
+    breaking.until("rule-fired")
     assert client.get(key) == "1"
 
 
@@ -36,13 +38,12 @@ def late() -> None:
     """An answer comes after its timeout, and must not be taken for that of the next command."""
     client.set(key, "mine")
     client.set(f"{key}-other", "other")
-    print("warm", flush=True)
-    time.sleep(0.3)
+    breaking.warm("rules-changed")
     try:
         client.get(f"{key}-other")
     except redis.TimeoutError:
         print("timed out", flush=True)
-    time.sleep(1)
+    time.sleep(3)  # the answer has come by then
     answer = client.get(key)
     assert answer == "mine", f"the answer to another command: {answer!r}"
 
@@ -51,8 +52,7 @@ def count() -> None:
     """The server counts, and its answer is lost."""
     token = f"{key}-done"
     client.delete(key, token)
-    print("warm", flush=True)
-    time.sleep(0.3)
+    breaking.warm("rules-changed")
     if settings == "careful":
         # Repeated by us, in a way that the server can tell: whoever sets the token first counts.
         script = "if redis.call('SET', KEYS[2], 1, 'NX') then redis.call('INCR', KEYS[1]) end"

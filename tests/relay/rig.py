@@ -116,6 +116,16 @@ class Wall:
             self._facts += map(json.loads, whole.splitlines())
         return self._facts
 
+    def at_rest(self) -> list[str]:
+        """Return its descriptors when each flow that it has told of is closed; the last of a test may linger."""
+
+        def over() -> bool:
+            told = [fact["fact"] for fact in self.facts()]
+            return told.count("flow-accepted") == told.count("flow-closed")
+
+        until(over, "all flows are closed")
+        return self.descriptors()
+
     def descriptors(self) -> list[str]:
         """Return what its open descriptors are, but for the pipes that it keeps for splice."""
         links = []

@@ -155,7 +155,10 @@ def test_a_rst_that_crosses_bytes_to_its_sender_still_arrives(connect: Connect, 
 
 
 def test_a_flow_that_ends_leaves_no_descriptor(rig: Rig, connect: Connect, version: int, first: str) -> None:
-    before = rig.wall.descriptors()
+    last = connect("plain", version)
+    abort(last.client)
+    last.wait("flow-closed")  # all that came before has been told by then
+    before = rig.wall.at_rest()
     for end_by in (abort, socket.socket.close):
         talk = connect("plain", version)
         one, two = ends(talk, first)

@@ -62,7 +62,8 @@ def test_the_journal_of_a_flow_whose_server_resets_it_after_a_fin(connect: Conne
 
 def test_bytes_for_somebody_who_has_gone_are_counted_as_discarded(connect: Connect, version: int) -> None:
     talk = connect("plain", version)
-    fill(talk.server)
+    while fill(talk.server):
+        pass  # the proxy may have stood still, and not have been full
     got = len(talk.client.recv(1000))
     abort(talk.client)
     assert hung_up(talk.server)

@@ -68,7 +68,7 @@ REFUSED = ("connect() failed (111: Connection refused) while connecting to upstr
 BLIP, FLAPPING, LOST = (
     "blip:after=50kB,lasts=300ms",
     "flapping-link:every=1s,down=300ms",
-    "lost-commit-ack:text=GET,give_up=500ms",
+    "lost-commit-ack:text=GET,give_up=1s",
 )
 
 FORGOTTEN, DROPPED, RESET_IDLE, CLOSED_IDLE = (
@@ -85,7 +85,7 @@ ALONE = [
     Case(CURL, DOWNLOADS, "stalled-peer", NOTHING_CAME, after=WAITED, limit=LIMIT),
     Case(CURL, DOWNLOADS, "fin-mid-message", SHORT),
     Case(CURL, DOWNLOADS, "fin-mid-message:after=100B", SHORT_OF_HEADER_DONE),
-    Case(CURL, DOWNLOADS, LOST, RESET, after=0.5),
+    Case(CURL, DOWNLOADS, LOST, RESET, after=1.0),
     Case(CURL, DOWNLOADS, BLIP, DONE, after=0.3),
     Case(CURL, DOWNLOADS_SLOWLY, FLAPPING, DONE, after=1.3),
     Case(CURL, DOWNLOADS, "vanished-host", NOTHING_CAME + RESET, limit=LIMIT),
@@ -122,7 +122,7 @@ BEHIND_NGINX = [
     Case(NGINX, DOWNLOADS, "stalled-peer", GATEWAY_TIMEOUT, HEADER_TIMED_OUT, WAITED, LIMIT),
     Case(NGINX, DOWNLOADS, "fin-mid-message", SHORT, FIN_IN_BODY),
     Case(NGINX, DOWNLOADS, "fin-mid-message:after=100B", BAD_GATEWAY, FIN_IN_HEADER),
-    Case(NGINX, DOWNLOADS, LOST, BAD_GATEWAY, HEADER_RESET, 0.5),
+    Case(NGINX, DOWNLOADS, LOST, BAD_GATEWAY, HEADER_RESET, 1.0),
     Case(NGINX, DOWNLOADS, BLIP, DONE, after=0.3),
     Case(NGINX, DOWNLOADS_SLOWLY, FLAPPING, DONE, after=1.3),
     Case(NGINX, DOWNLOADS, "vanished-host", GATEWAY_TIMEOUT + BAD_GATEWAY, HEADER_TIMED_OUT + HEADER_RESET, 0, LIMIT),

@@ -162,18 +162,19 @@ def test_a_run_that_cannot_be_asked_ends_it_before_it_begins(tmp_path: Path, ups
 
 def test_every_action_and_probe_does_what_it_says_and_all_is_undone(tmp_path: Path, upstream: int) -> None:
     (tmp_path / "token").write_text("t" * 32)
-    get = {"type": "probe", "name": "get", "provider": {"type": "http", "url": "${url}", "timeout": 5}}
+    get = {"type": "probe", "name": "get", "provider": {"type": "http", "url": "${url}", "timeout": 20}}
     method = [
         get,
         probe("policies_in_force", [], proxy="web"),
         action("panic"),
         action("apply_policy", proxy="web", policy="reset-mid-response", values={"after": "100B"}),
         get,  # fails
-        probe("rule_fired", tolerance=True, rule="reset-mid-response", within=5),
+        probe("rule_fired", tolerance=True, rule="reset-mid-response", within=30),
         probe("rule_fired", tolerance=True, rule="slow-link"),
-        probe("rule_effective", tolerance=True, rule="reset-mid-response/cut", proxy="web", within=5),
-        probe("fact_matched", tolerance=True, fact="reset-sent", having={"leg": "client"}, within=5),
+        probe("rule_effective", tolerance=True, rule="reset-mid-response/cut", proxy="web", within=30),
+        probe("fact_matched", tolerance=True, fact="reset-sent", having={"leg": "client"}, within=30),
         probe("fact_matched", tolerance=True, fact="reset-sent", having={"leg": "server"}),
+        probe("fact_matched", tolerance=True, fact="flow-closed", times=2, within=30),
         probe("open_flows", 0),
         action("clear_policies", proxy="web"),
         action("fire_signal", signal="go"),
@@ -201,7 +202,7 @@ def test_every_action_and_probe_does_what_it_says_and_all_is_undone(tmp_path: Pa
         assert {run["activity"]["name"] for run in runs if run["status"] == "failed"} == {"get"}, said
         outputs = [run["output"] for run in runs if run["activity"]["type"] == "probe"][1:]
         assert outputs[0] == ["slow-link"]
-        assert outputs[2:] == [True, False, True, True, False, 0, False]
+        assert outputs[2:] == [True, False, True, True, False, True, 0, False]
         told = journal["bustedwall"]
         assert told["errors"] == []
         assert sorted(told["undone"]) == [

@@ -111,7 +111,7 @@ def by_chance(recording: Recording) -> dict[Key, Decision]:
 
 
 @pytest.mark.long("600 flows through three proxies")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(200)
 def test_200_flows_decide_the_same_twice_32_at_once_and_a_replay_decides_even_what_goes_by_order(
     tmp_path: Path, server: int
 ) -> None:
@@ -134,6 +134,7 @@ def test_200_flows_decide_the_same_twice_32_at_once_and_a_replay_decides_even_wh
 
 
 @pytest.mark.long("two runs")
+@pytest.mark.timeout(200)
 def test_a_replay_says_where_the_traffic_was_other(tmp_path: Path, server: int) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(CONFIG.replace("PORT", str(server)))
@@ -169,6 +170,7 @@ proxies: [{name: web, listen: "127.0.0.1:0", upstream: "127.0.0.1:PORT", policie
 
 
 @pytest.mark.long("two runs")
+@pytest.mark.timeout(200)
 def test_a_signal_is_fired_again_through_the_api_of_the_replay(tmp_path: Path, server: int) -> None:
     config, journal = tmp_path / "c.yaml", tmp_path / "first.jsonl"
     config.write_text(SIGNALLED.replace("PORT", str(server)))

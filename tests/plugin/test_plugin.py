@@ -200,7 +200,9 @@ import pytest
 
 @pytest.mark.bustedwall(policy="aws-nlb-idle")
 def test_not_met(bustedwall, echo, ping):
-    ping(bustedwall.proxy(echo).address)
+    wall = bustedwall.proxy(echo)
+    ping(wall.address)
+    wall.wait_for(fact="flow-closed")
 
 @pytest.mark.bustedwall(policy="slow-link")
 def test_no_proxy(bustedwall):
@@ -394,7 +396,7 @@ def test_nothing_is_left_when_pytest_is_killed(tmp_path: Path) -> None:
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
     command = Path(f"/proc/{child}/cmdline")
-    assert b"bustedwall.child" in command.read_bytes()
+    until(lambda: b"bustedwall.child" in command.read_bytes(), "it is what it is to be")
     parent.kill()
-    parent.communicate(timeout=20)
-    until(lambda: not command.exists() or not command.read_bytes(), "it has ended", 20)
+    parent.communicate(timeout=60)
+    until(lambda: not command.exists() or not command.read_bytes(), "it has ended", 60)

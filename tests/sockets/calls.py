@@ -4,7 +4,7 @@ A script is a row of words. `recv: EOF` makes a call and says what it must give;
 back in the same words, so that a test compares two rows. The calls:
 
     send   ok, or an errno                recv   data, EOF, nothing (waited in vain), or an errno
-    poll   the events, at once            sent   all that was sent is acknowledged
+    poll   the events, once they are so   sent   all that was sent is acknowledged
     rst    a RST has arrived              strike the fault happens now
 
 No call but recv and send takes an error away from the kernel.
@@ -13,15 +13,19 @@ No call but recv and send takes an error away from the kernel.
 from __future__ import annotations
 
 import select
+import signal
 import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.relay.peers import HANG, acknowledged, recv, send, until
+from tests.relay.peers import HANG, acknowledged, fill, recv, send, until
+from tests.relay.rig import Wall
 
 CLOSED = 7
 """tcpi_state of a connection that was reset or given up (net/tcp_states.h)."""
@@ -51,6 +55,14 @@ def events(sock: socket.socket) -> str:
     return " ".join(name for name, bit in EVENTS.items() if found & bit)
 
 
+def polled(sock: socket.socket, expected: str) -> str:
+    """Return what poll says as soon as that is what it should; what it said last, if it never is."""
+    deadline = time.monotonic() + HANG
+    while (found := events(sock)) != expected and time.monotonic() < deadline:
+        time.sleep(0.002)  # between two looks, not instead of one
+    return found
+
+
 def play(
     sock: socket.socket, script: Sequence[str], strike: Callable[[], object], *, at_once: bool = False
 ) -> list[str]:
@@ -70,7 +82,7 @@ def play(
             case "sent":
                 acknowledged(sock)
             case "poll":
-                said = events(sock)
+                said = polled(sock, expected)
             case "send" | "recv":
                 if at_once and expected not in ("EAGAIN", "ok"):
                     until(lambda: events(sock) != "OUT", f"something for {step}")
@@ -82,6 +94,43 @@ def play(
             break
     sock.settimeout(HANG)
     return seen
+
+
+def asleep(pid: int) -> bool:
+    """Tell whether each thread of a process waits for something: it has done all that there was to do."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            stat = (task / "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended meanwhile
+        if stat.rpartition(")")[2].split()[0] != "S":
+            return False
+    return True
+
+
+@contextmanager
+def stopped(wall: Wall) -> Iterator[None]:
+    """Have a process stand still for a while."""
+    wall.signal(signal.SIGSTOP)
+    try:
+        stat = Path(f"/proc/{wall.pid}/stat")
+        until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
+        yield
+    finally:
+        wall.signal(signal.SIGCONT)
+
+
+def fill_up(sock: socket.socket, pid: int) -> int:
+    """Send until nothing more is taken by the proxy, whose process may have been slow; return how much was."""
+    sent = 0
+
+    def full() -> bool:
+        nonlocal sent
+        sent += fill(sock)
+        return asleep(pid) and not select.select([], [sock], [], 0)[1]
+
+    until(full, "there is no room for more")
+    return sent
 
 
 class Blocked:

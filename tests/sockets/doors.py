@@ -54,7 +54,7 @@ class House:
         self.wall.signal(signal.SIGUSR2)
 
     def change(self) -> None:
-        """Take all rules away, or give them back."""
+        """Take the rules about the door away, or give them back."""
         self.wall.signal(signal.SIGHUP)
 
     def connect(self) -> Talk:

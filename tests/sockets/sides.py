@@ -8,12 +8,11 @@ from __future__ import annotations
 import errno
 import socket
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
 
 from tests.relay.peers import HANG, abort, connect, recv, send
-from tests.sockets.calls import QUIET, events
+from tests.sockets.calls import QUIET, polled
 
 from bustedwall.policy.symptom import CHANGED, DATA, PART, REST, WAITS, Does
 
@@ -99,12 +98,8 @@ class Side:
         return WAITS if given == "nothing" else given
 
     def poll(self, expected: str) -> str:
-        """Wait until poll says what it should; return what it said last."""
         assert self.sock is not None
-        deadline = time.monotonic() + HANG
-        while (found := events(self.sock)) != expected and time.monotonic() < deadline:
-            time.sleep(0.002)  # between two looks, not instead of one
-        return found
+        return polled(self.sock, expected)
 
     def send(self, expected: str) -> str:
         assert self.sock is not None

@@ -1,7 +1,7 @@
 """Run the proxies of a config, as `bustedwall run` does, and change them at ours. Argument: the config.
 
-SIGUSR1 fires the signal `one`, SIGUSR2 `two`, on every proxy. SIGHUP takes all rules away, or gives
-them back.
+SIGUSR1 fires the signal `one`, SIGUSR2 `two`, on every proxy. SIGHUP takes all rules of the proxies
+themselves away, and leaves those of flows; or gives them back.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(path: str) -> None:
         nonlocal ruled
         ruled = not ruled
         for proxy, setup in zip(wall.proxies, config.proxies, strict=True):
-            proxy.apply(setup.rules if ruled else ())
+            proxy.apply(tuple(rule for rule in setup.rules if ruled or not rule.of_policy))
 
     def announce() -> None:
         signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(fire, "one"))

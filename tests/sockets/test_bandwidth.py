@@ -14,7 +14,7 @@ import pytest
 from tests.relay.conftest import Connect
 from tests.relay.peers import abort, fill, read_all, read_exactly, recv, send, until
 from tests.relay.rig import Rig, Talk, policy, running
-from tests.sockets.calls import info, play
+from tests.sockets.calls import info, play, stopped
 
 LEGS = ("client", "server")
 OTHER = {"client": "server", "server": "client"}
@@ -80,12 +80,12 @@ def test_bytes_take_as_long_as_the_rate_says_and_the_fin_is_behind_them(
 
 def test_a_rst_is_behind_the_bytes(connect: Connect, version: int, leg: str) -> None:
     _, speaker, listener = armed(connect, f"narrow-{leg}", version, leg)
+    began = time.monotonic()
     assert send(speaker, DATA) == "ok"
     assert play(speaker, ["sent"], lambda: None) == ["sent"]
-    began = time.monotonic()
     abort(speaker)
     assert read_all(listener) == (DATA, "ECONNRESET")
-    assert time.monotonic() - began >= len(DATA) / RATE / 2
+    assert time.monotonic() - began >= len(DATA) / RATE
 
 
 def test_what_is_held_is_bounded_and_the_window_closes(connect: Connect, version: int, leg: str) -> None:
@@ -115,9 +115,8 @@ def test_when_it_ends_what_is_held_goes_out_at_once(connect: Connect, version: i
     assert 0.7 <= time.monotonic() - began < 16, "at its rate it would take 32 s"
 
 
-def test_flows_that_share_a_pipe_take_turns(connect: Connect, version: int, leg: str) -> None:
+def test_flows_that_share_a_pipe_take_turns(rig: Rig, connect: Connect, version: int, leg: str) -> None:
     flows = [armed(connect, f"shared-{leg}", version, leg) for _ in range(3)]
-    began = time.monotonic()
     got: dict[int, float] = {}
 
     def read(number: int, listener: socket.socket) -> None:
@@ -127,16 +126,16 @@ def test_flows_that_share_a_pipe_take_turns(connect: Connect, version: int, leg:
     readers = [threading.Thread(target=read, args=(n, flow[2]), daemon=True) for n, flow in enumerate(flows)]
     for reader in readers:
         reader.start()
-    for _, speaker, _ in flows:
-        assert send(speaker, DATA[: len(DATA) // 2]) == "ok"
-    late = time.monotonic() - began
-    """How much later the last one began than the first, which had the pipe for itself so long."""
+    with stopped(rig.wall):  # or the first one would have the pipe for itself until the others have spoken
+        for _, speaker, _ in flows:
+            assert send(speaker, DATA[: len(DATA) // 2]) == "ok"
+        began = time.monotonic()
     for reader in readers:
         reader.join(20)
     alone = len(DATA) / 2 / RATE
     assert len(got) == 3
     assert max(got.values()) >= 3 * alone * 0.95
-    assert min(got.values()) >= 2 * alone * 0.9 - 2 * late, "nobody has the pipe for himself"
+    assert min(got.values()) >= 2 * alone * 0.9, "nobody has the pipe for himself"
 
 
 # ---- latency that varies

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.relay.peers import HANG, VERSIONS, abort, read_exactly, recv, send, until
 from tests.relay.rig import policy
-from tests.sockets.calls import QUIET, play, state
+from tests.sockets.calls import QUIET, info, play, state
 from tests.sockets.doors import House, connected, filtered, house
 
 from bustedwall.terms.unreachable import Unreachable
@@ -69,9 +69,16 @@ def test_refuse_every_connect_fails_at_once_until_the_rule_is_gone(tmp_path: Pat
 def test_refuse_for_a_while_from_the_beginning(tmp_path: Path, version: int) -> None:
     began = time.monotonic()
     with house(tmp_path, version, [policy(tmp_path, "refusing", [{"refuse": "700ms"}], "applied")]) as home:
-        assert home.knock()[0] == "ECONNREFUSED"
-        home.set("open")
+
+        def is_open() -> bool:
+            given = home.knock()[0]
+            assert given in ("ok", "ECONNREFUSED")
+            return given == "ok"
+
+        until(is_open, "clients are let in")
         assert time.monotonic() - began >= 0.7
+        home.set("open")
+        assert [f["mode"] for f in home.wall.facts() if f["fact"] == "door-set"] == ["refuse", "open"]
         home.serves()
 
 
@@ -152,16 +159,17 @@ def test_ignore_connect_waits_and_its_own_limit_ends_it(tmp_path: Path, version:
         home.serves()
 
 
-def test_ignore_for_a_while_lets_in_by_the_next_syn(tmp_path: Path, version: int) -> None:
-    with house(tmp_path, version, [policy(tmp_path, "ignoring", [{"ignore": "300ms"}], ONE)]) as home:
+def test_ignore_that_is_over_lets_in_by_the_next_syn(tmp_path: Path, version: int) -> None:
+    with house(tmp_path, version, [policy(tmp_path, "ignoring", ["ignore"], ONE)]) as home:
         home.one()
         home.set("ignore")
+        began = time.monotonic()
         sock, _ = home.knock_at_once()
         with sock:
-            began = time.monotonic()
+            home.change()
             home.set("open")
             assert connected(sock) == "ok"
-            assert time.monotonic() - began >= 0.6, "nothing but the SYN of the first second lets it in"
+            assert time.monotonic() - began >= 0.9, "nothing but the SYN of the first second lets it in"
             server = home.upstream.accept()
             sock.settimeout(HANG)
             assert send(sock, b"at last") == "ok"
@@ -179,19 +187,22 @@ def test_ignore_the_first_syns_makes_the_handshake_late(tmp_path: Path, version:
         assert took >= first, "a SYN comes again after a second, and after another"
         assert home.set("open")["lost"] == first
         home.upstream.accept().close()
-        error, took = home.knock()
-        assert (error, took < 1) == ("ok", True), "the next client is let in at once"
+        sock, _ = home.knock_at_once()
+        with sock:
+            assert connected(sock) == "ok"
+            assert info(sock).total_retrans == 0, "the next client is let in by its first SYN"
 
 
 def test_ignore_under_load_and_open_again_lets_everybody_in(tmp_path: Path, version: int) -> None:
     with (
-        house(tmp_path, version, [policy(tmp_path, "ignoring", [{"ignore": "2s"}], ONE)]) as home,
+        house(tmp_path, version, [policy(tmp_path, "ignoring", ["ignore"], ONE)]) as home,
         ExitStack() as stack,
     ):
         home.one()
         home.set("ignore")
         waiting = [stack.enter_context(home.knock_at_once()[0]) for _ in range(20)]
         assert [state(sock) for sock in waiting] == [SYN_SENT] * 20
+        home.change()
         home.set("open")
         assert [connected(sock) for sock in waiting] == ["ok"] * 20
         for _ in waiting:
@@ -216,14 +227,14 @@ def test_unreachable_connect_fails_at_once_and_says_why(tmp_path: Path, version:
         assert recv(talk.server) == b"still here"
         home.change()
         fact = home.set("open")
-        assert (fact["lost"], fact["answered"]) == (3, 3)
+        assert fact["lost"] == fact["answered"] >= 3, "more, where a SYN is repeated because its answer is late"
         home.serves()
 
 
 @pytest.mark.root("CAP_NET_RAW")
 def test_unreachable_for_a_while_and_stronger_than_ignore(tmp_path: Path, version: int) -> None:
     ignoring = policy(tmp_path, "ignoring", ["ignore"], ONE)
-    far = policy(tmp_path, "far", [{"unreachable": {"why": "network", "for": "300ms"}}], TWO)
+    far = policy(tmp_path, "far", [{"unreachable": {"why": "network", "for": "2s"}}], TWO)
     with house(tmp_path, version, [ignoring, far]) as home:
         home.one()
         home.set("ignore")
@@ -333,17 +344,18 @@ def test_backlog_full_who_gave_up_meanwhile_is_a_flow_that_ends(tmp_path: Path, 
 
 def test_the_strictest_of_what_is_armed_is_what_clients_meet(tmp_path: Path, version: int) -> None:
     ignoring = policy(tmp_path, "ignoring", [{"ignore": "400ms"}], ONE)
-    full = policy(tmp_path, "full", [{"backlog_full": "1200ms"}], TWO)
+    full = policy(tmp_path, "full", ["backlog_full"], TWO)
     with house(tmp_path, version, [full, ignoring]) as home:
         home.one()
         home.set("ignore")
         home.two()
         home.set("full")
         armed = until(lambda: [f for f in home.wall.facts() if f["fact"] == "fault-armed"][1:], "the second is armed")
-        assert [fact["fault"] for fact in armed] == ["backlog_full 1.2s"]
+        assert [fact["fault"] for fact in armed] == ["backlog_full"]
         client = home.dial().client
         assert send(client, b"patience") == "ok"
         assert not home.asked()
+        home.change()
         home.set("open")
         server = home.upstream.accept()
         assert read_exactly(server, 8) == b"patience"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 from tests.relay.conftest import Connect
-from tests.relay.peers import LOCALHOST, abort, read_exactly, recv, send
+from tests.relay.peers import LOCALHOST, abort, read_exactly, recv, send, until
 from tests.relay.rig import Rig, policy, running
 from tests.sockets.calls import info
 
@@ -18,18 +19,34 @@ FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 SPAN = "400ms"
 
 PROOFS = {
-    "from": ("drop", {"what": "all", "from": "client", "for": SPAN}, "drop {what: all, from: client, for: 400ms}"),
-    "to": ("drop", {"what": "all", "to": "client", "for": SPAN}, "drop {what: all, to: client, for: 400ms}"),
-    "acks": ("drop", {"what": "acks", "to": "client", "for": SPAN}, "drop {what: acks, to: client, for: 400ms}"),
-    "both": ("blackhole", {"leg": "client", "for": SPAN}, "blackhole {leg: client, for: 400ms}"),
+    "from": ("drop", {"what": "all", "from": "client"}, "drop all from client"),
+    "to": ("drop", {"what": "all", "to": "client"}, "drop all to client"),
+    "acks": ("drop", {"what": "acks", "to": "client"}, "drop acks to client"),
+    "both": ("blackhole", {"leg": "client"}, "blackhole client"),
 }
+
+LONGER = 0.5
+"""Seconds within which a kernel has sent again what was not acknowledged: twice, after 0.2 and 0.4 s."""
+
+HEAL = [{"wait": {"contains": "HEAL", "from": "server", "deliver": False}}, "heal"]
+"""At a word of the server's that nobody else hears."""
+
+ENDS = dict.fromkeys(("from", "to", "both"), HEAL) | {
+    "acks": [{"wait": {"bytes": "2B", "from": "client"}}, {"wait": f"{LONGER}s"}, "heal"]  # the server is not read
+}
+
+HEARD = {"bytes": "11B", "from": "server"}
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("wall")
     uses: dict[str, list[object]] = {
-        name: [policy(folder, name, [{word: options}])] for name, (word, options, _) in PROOFS.items()
+        name: [policy(folder, name, [{word: options}, *ENDS[name]])] for name, (word, options, _) in PROOFS.items()
+    }
+    uses |= {
+        f"{name}-span": [policy(folder, f"{name}-span", [{word: {**options, "for": SPAN}}])]
+        for name, (word, options, _) in PROOFS.items()
     }
     at_byte = {"bytes": "1B", "from": "client"}
     uses |= {
@@ -41,11 +58,16 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             ("close", [{"close": "client"}], at_byte),
             ("vanish", [{"vanish": "client"}], at_byte),
             ("unread", [{"close_unread": "client"}], at_byte),
-            ("muted-then-reset", [{"drop": "all to client"}, {"wait": "100ms"}, {"reset": "client"}], "open"),
+            ("muted-then-reset", [{"drop": "all to client"}, {"wait": HEARD}, {"reset": "client"}], "open"),
         )
     }
     with running(folder, uses) as rig:
         yield rig
+
+
+def repeated(sock: socket.socket, before: int) -> int:
+    """Wait until a peer's kernel has sent something again; return how often, since it was so many times."""
+    return until(lambda: info(sock).total_retrans - before, "it is sent again")
 
 
 @pytest.mark.parametrize("name", PROOFS)
@@ -54,8 +76,15 @@ def test_a_loss_that_met_traffic_is_effective_and_names_its_rule_and_fault(
 ) -> None:
     talk = connect(name, version)
     talk.wait("loss-set")
+    began = time.monotonic()
+    before = info(talk.client).total_retrans
     assert send(talk.client, b"up") == "ok"
     assert send(talk.server, b"down") == "ok"
+    repeated(talk.client, before)
+    lasted = LONGER
+    if ENDS[name] is HEAL:
+        lasted = time.monotonic() - began
+        assert send(talk.server, b"HEAL") == "ok"
     assert read_exactly(talk.server, 2) == b"up"
     assert read_exactly(talk.client, 4) == b"down"
     fact = talk.wait("loss-evidence")
@@ -63,7 +92,7 @@ def test_a_loss_that_met_traffic_is_effective_and_names_its_rule_and_fault(
     assert fact["verdict"] == "effective"
     assert fact["causes"] == [f"{name}/rule: {PROOFS[name][2]}"]
     assert fact["leg"] == "client"
-    assert fact["seconds"] > 0.3, "a little less than 400 ms: it took hold a little after its moment"
+    assert fact["seconds"] > lasted - 0.001, "it took hold before we knew, and was lifted later"
     assert fact["acknowledged"] == 0
     if name in {"from", "both"}:
         assert fact["thrown_away"] > 0
@@ -76,6 +105,8 @@ def test_the_peers_own_kernel_says_that_it_sent_again(connect: Connect, version:
     talk.wait("loss-set")
     before = info(talk.client).total_retrans
     assert send(talk.client, b"up") == "ok"
+    repeated(talk.client, before)
+    assert send(talk.server, b"HEAL") == "ok"
     assert read_exactly(talk.server, 2) == b"up"
     fact = talk.wait("loss-evidence")
 
@@ -104,7 +135,7 @@ def test_of_a_peer_that_is_gone_nothing_is_counted(version: int) -> None:
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_a_loss_that_met_nothing_says_so(connect: Connect, version: int, name: str) -> None:
-    talk = connect(name, version)
+    talk = connect(f"{name}-span", version)
     fact = talk.wait("loss-evidence")
 
     assert fact["verdict"] == "no traffic met it"
@@ -136,7 +167,8 @@ def test_a_write_that_was_lost_once_is_proven_by_its_repair(connect: Connect, ve
     assert fact["losses"] == ["next_write to"]
     assert fact["causes"] == ["lost-write/rule: drop next_write to client"]
     assert fact["verdict"] == "effective"
-    assert (fact["first_sent"], fact["sent_again"], fact["acknowledged"]) == (6, 1, 0)
+    assert (fact["first_sent"], fact["acknowledged"]) == (6, 0)
+    assert fact["sent_again"] >= 1, "once, unless the machine is so busy that TCP repeats what is on its way"
 
 
 @pytest.mark.parametrize(
@@ -177,4 +209,4 @@ def test_a_reset_lifts_what_would_swallow_it_and_says_what_was_lost_till_then(co
 
     assert ending["verdict"] == "effective"
     assert ending["in_flight"] == 11
-    assert talk.wait("loss-evidence")["verdict"] == "not proven", "it was not sent again within 100 ms"
+    assert talk.wait("loss-evidence")["verdict"] == "not proven", "nobody knows what became of it"

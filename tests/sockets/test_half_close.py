@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 from tests.relay.conftest import Connect
-from tests.relay.peers import fill, hung_up, read_exactly, recv, send
+from tests.relay.peers import hung_up, read_exactly, recv, send
 from tests.relay.rig import Rig, Talk, policy, running
-from tests.sockets.calls import events, play
+from tests.sockets.calls import events, fill_up, play
 
 LEGS = ("client", "server")
 OTHER = {"client": "server", "server": "client"}
@@ -118,7 +118,7 @@ def test_close_unread_where_something_is_unread_already_is_a_rst_at_once(
     # The other end does not read, so that the proxy does not read the victim either.
     talk = connect(f"unread-{leg}", version, buffer=8192)
     victim, other = ends(talk, leg)
-    fill(victim)
+    fill_up(victim, talk.wall.pid)
     assert events(victim) == ""
     assert send(other, b"an answer NOW") == "ok"
     assert hung_up(victim)
@@ -131,7 +131,7 @@ def test_close_unread_where_something_is_unread_already_is_a_rst_at_once(
 def test_close_unread_of_a_side_that_has_finished_with_bytes_unread(connect: Connect, version: int, leg: str) -> None:
     talk = connect(f"unread-{leg}", version, buffer=8192)
     victim, other = ends(talk, leg)
-    fill(victim)
+    fill_up(victim, talk.wall.pid)
     victim.shutdown(socket.SHUT_WR)
     assert send(other, b"NOW") == "ok"
     assert hung_up(victim)

@@ -131,12 +131,13 @@ def test_what_is_held_goes_out_at_once_and_in_order_when_the_fault_ends(
         "span": ("latency {delay: 1h, from: client, for: 500ms}", "its time is over"),
         "healed": ("latency 1h from client", "healed"),
     }[name]
-    assert talk.story() == [
+    story = talk.story()
+    story.remove("peer-finished client")  # before the fault ends, unless we are late
+    assert story == [
         "flow-accepted",
         "flow-opened",
         f"rule-fired {name}/rule 1 0 0 None",
         f"fault-armed {name}/rule {fault}",
-        "peer-finished client",
         f"fault-ended {name}/rule {fault} {why}",
         "peer-finished server",
         f"flow-closed {len(data)} 11 0",

@@ -86,12 +86,15 @@ def test_the_bytes_may_come_one_by_one(connect: Connect, version: int, leg: str)
 
 
 def test_with_flush_a_slow_reader_gets_all_bytes(connect: Connect, version: int, leg: str) -> None:
-    victim, other = ends(connect(f"{leg}-flush-{MUCH}", version, buffer=SMALL), leg)
+    talk = connect(f"{leg}-flush-{MUCH}", version, buffer=SMALL)
+    victim, other = ends(talk, leg)
     data = bytes(range(250)) * (MUCH // 250)
     assert send(other, data + b"not this") == "ok"
     got, ending = read_all(victim, 2000)
-    assert (len(got), ending) == (MUCH, "ECONNRESET")
-    assert got == data
+    assert ending == "ECONNRESET"
+    talk.wait("reset-sent")
+    too_slow = [fact for fact in talk.facts() if fact["fact"] == "flush-gave-up"]  # on a busy machine
+    assert got == data or (too_slow and data.startswith(got))
 
 
 def test_without_flush_the_reset_overtakes_what_is_unsent(connect: Connect, version: int, leg: str) -> None:

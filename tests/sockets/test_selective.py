@@ -44,8 +44,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     for leg in LEGS:
         for what in ("data", "acks", "fin", "rst", "keepalives"):
             steps[f"{what}-{leg}"] = [{"drop": f"{what} from {leg}"}]
-        for what in ("data", "acks", "fin"):
-            steps[f"{what}-{leg}-span"] = [{"drop": {"what": what, "from": leg, "for": "500ms"}}]
+        told: dict[str, object] = {"wait": {"contains": "HEAL", "from": OTHER[leg], "deliver": False}}
+        for what in ("data", "fin"):
+            steps[f"{what}-{leg}-told"] = [{"drop": f"{what} from {leg}"}, told, "heal"]
         steps[f"larger-{leg}"] = [{"drop": {"what": "data", "from": leg, "larger_than": "1kB"}}]
         beyond = {"what": "data", "from": leg, "beyond": f"{LIMIT}B"}
         steps[f"beyond-{leg}"] = [{"drop": beyond}]
@@ -119,12 +120,13 @@ def test_data_is_lost_and_sent_again_and_what_comes_the_other_way_arrives(
 
 
 def test_data_that_was_lost_for_a_while_arrives_then(connect: Connect, version: int, leg: str) -> None:
-    talk = armed(connect, f"data-{leg}-span", version)
+    talk = armed(connect, f"data-{leg}-told", version)
     speaker, other = ends(talk, leg)
     assert send(speaker, b"request") == "ok"
+    until(lambda: info(speaker).total_retrans >= 1, "it is sent again")
+    assert send(other, b"HEAL") == "ok"
     assert read_exactly(other, 7) == b"request"
     assert len(talk.wait("loss-set", 2)["losses"]) == 0, "not before it was over"
-    assert info(speaker).total_retrans >= 1
     assert talk.wait("loss-evidence")["verdict"] == "effective"
 
 
@@ -160,9 +162,11 @@ def test_a_fin_that_is_lost_leaves_its_sender_waiting(connect: Connect, version:
 
 
 def test_a_fin_that_was_lost_for_a_while_arrives_then(connect: Connect, version: int, leg: str) -> None:
-    talk = armed(connect, f"fin-{leg}-span", version)
+    talk = armed(connect, f"fin-{leg}-told", version)
     speaker, other = ends(talk, leg)
     speaker.shutdown(socket.SHUT_WR)
+    until(lambda: info(speaker).total_retrans >= 1, "it is sent again")
+    assert send(other, b"HEAL") == "ok"
     assert recv(other) == "EOF"
     assert len(talk.wait("loss-set", 2)["losses"]) == 0, "not before it was over"
     until(lambda: state(speaker) == FIN_WAIT_2, "its FIN is acknowledged")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.relay.conftest import Connect
-from tests.relay.peers import HANG, read_all, send
+from tests.relay.peers import HANG, read_all, read_exactly, send
 from tests.relay.rig import Rig, policy, running
 
 SMALL = 1 << 18
@@ -20,7 +20,9 @@ EXACTLY = 5000
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("wall")
     steps = [{"wait": {"bytes": f"{EXACTLY}B", "from": "server"}}, {"reset": "client"}]
-    with running(folder, {"later": [policy(folder, "later", steps, {"flow_age": "300ms"})]}, buffer=SMALL) as rig:
+    moments = {"later": {"flow_age": "300ms"}, "told": {"signal": "now"}}
+    uses = {name: [policy(folder, name, steps, when)] for name, when in moments.items()}
+    with running(folder, uses, buffer=SMALL) as rig:
         yield rig
 
 
@@ -43,18 +45,18 @@ def test_a_wait_may_begin_while_a_slow_reader_has_bytes_waiting_in_the_relay(con
     assert "flow-failed" not in {fact["fact"] for fact in talk.facts()}
 
 
-def test_a_wait_that_begins_when_all_has_passed_ends_exactly_there(connect: Connect, version: int) -> None:
-    talk = connect("later", version)
+def test_a_wait_that_begins_when_all_has_passed_ends_exactly_there(rig: Rig, connect: Connect, version: int) -> None:
+    talk = connect("told", version)
     assert talk.server is not None
     before = bytes(20_000)
-    with ThreadPoolExecutor(1) as pool:
-        read = pool.submit(read_all, talk.client)
-        assert send(talk.server, before) == "ok"
-        fired = talk.wait("rule-fired")
-        assert send(talk.server, bytes(EXACTLY) + b"more") == "ok"
-        read.result(HANG)
+    assert send(talk.server, before) == "ok"
+    assert read_exactly(talk.client, len(before)) == before
+    rig.fire("now")
+    fired = talk.wait("rule-fired")
+    assert send(talk.server, bytes(EXACTLY) + b"more") == "ok"
+    assert read_all(talk.client)[1] == "ECONNRESET"
 
     assert fired["passed_from_server"] == len(before)
-    assert talk.wait("reset-sent")["cause"] == "later/rule"
+    assert talk.wait("reset-sent")["cause"] == "told/rule"
     talk.server.close()
     assert talk.wait("flow-closed")["from_server"] == len(before) + EXACTLY

@@ -26,7 +26,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         "from": [policy(folder, "from", [{"drop": "all from client"}])],
         "to": [policy(folder, "to", [{"drop": "all to client"}])],
         "latency": [policy(folder, "latency", [{"latency": "300ms from client"}, {"latency": "300ms from server"}])],
-        "gave-up": [{"gave-up-rst": {"give_up": "700ms"}}],
+        "gave-up": [{"gave-up-rst": {"give_up": "2s"}}],
     }
     with running(folder, uses) as rig:
         yield rig

@@ -177,7 +177,7 @@ def test_what_a_client_says_is_never_a_line_of_the_journal(tmp_path: Path) -> No
 def test_half_closed_and_silent_is_a_seat_that_a_limit_takes_back(tmp_path: Path) -> None:
     """Without `limits.idle` such a flow stays: so it does without a proxy, and so it is with us."""
     upstream = Upstream(4)
-    wall = Wall(tmp_path, [Door("door", upstream.address, more={"limits": {"idle": "1s"}})], "--quiet")
+    wall = Wall(tmp_path, [Door("door", upstream.address, more={"limits": {"idle": "3s"}})], "--quiet")
     try:
         pile = [Talk(wall, "door", dial(wall.addresses["door"]), upstream.accept()) for _ in range(20)]
         for talk in pile:

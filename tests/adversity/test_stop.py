@@ -11,7 +11,7 @@ from tests.adversity.at_rest import assert_goes_on, assert_no_busy_loop
 from tests.relay.peers import dial, recv, send, until
 from tests.relay.rig import Fact, policy, running
 
-IDLE = 1.0
+IDLE = 2.0
 
 
 def stopped(pid: int) -> bool:
@@ -21,7 +21,7 @@ def stopped(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("clock", "seconds"),
     [
-        ("data", 1.5),
+        ("data", 2.5),
         pytest.param("packets", 3.0, marks=pytest.mark.long("some seconds")),
         pytest.param("data", 60.0, marks=[pytest.mark.long("a minute"), pytest.mark.timeout(180)]),
         pytest.param("packets", 60.0, marks=[pytest.mark.long("a minute"), pytest.mark.timeout(180)]),

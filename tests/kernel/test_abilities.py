@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.relay.peers import until
 
 from bustedwall.kernel import abilities, trials
 from bustedwall.kernel.abilities import NO_ANSWER, NO_EFFECT, Abilities, Tried, find_out
@@ -46,8 +47,8 @@ def test_everything_works_on_the_machine_that_runs_the_tests() -> None:
 
 
 def test_it_waits_for_no_timer_of_tcp() -> None:
-    # The shortest one; the best of five, because the machine may be busy.
-    assert min(find_out().seconds for _ in range(5)) < 0.2
+    # The shortest one. Not each time, because the machine may be busy.
+    until(lambda: find_out().seconds < 0.2, "it takes less than a retransmission")
 
 
 def test_nothing_is_left_open() -> None:

@@ -108,10 +108,10 @@ def test_segments_that_are_lost_on_arrival_are_counted_and_those_that_are_read_a
 
 def test_one_write_is_lost_and_tcp_repairs_it(pair: Pair) -> None:
     ours, peer = pair
+    began = time.monotonic()
     lose_outgoing(ours, lost=True)
     ours.send(b"once")
     lose_outgoing(ours, lost=False)
-    began = time.monotonic()
 
     assert unread(peer) == 0
     assert peer.recv(10) == b"once"

@@ -1,6 +1,7 @@
 """In a network namespace of its own: a link-local address, a proxy at it, and what its client gets. Prints JSON.
 
-Arguments: the folder of the config; the fault, as a step in short form; the leg that it is for.
+Arguments: the folder of the config; the fault, as a step in short form; the leg that it is for; what the client's
+send, the server's recv and the client's recv are to give.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def address() -> str:
     return found.partition("inet6 ")[2].partition("/")[0]
 
 
-def main(folder: str, word: str, value: str) -> None:
+def main(folder: str, word: str, value: str, *expected: str) -> None:
     for command in (
         "link set lo up",
         f"link add {DEVICE} type veth peer name veth-b",
@@ -44,9 +45,10 @@ def main(folder: str, word: str, value: str) -> None:
     client = socket.create_connection((shown, port), HANG)
     server, _ = upstream.accept()
     until(lambda: [fact for fact in wall.facts() if fact["fact"] == "fault-armed"], "the fault")
-    client.settimeout(1)
-    server.settimeout(1)
-    seen = [send(client, b"request"), str(recv(server)), str(recv(client))]
+    seen = [send(client, b"request")]
+    for sock, given in zip((server, client), expected[1:], strict=True):
+        sock.settimeout(1 if given == "nothing" else HANG)
+        seen.append(str(recv(sock)))
     errors = [fact["error"] for fact in wall.facts() if fact["fact"] == "loss-set"]
     abort(client)
     abort(server)

@@ -15,11 +15,14 @@ from tests.relay.conftest import Connect
 from tests.relay.peers import read_exactly, send
 from tests.relay.rig import Fact, Rig, Talk, policy, running
 
-pytestmark = pytest.mark.long("seconds each: what is lost comes again after 0.2 s and more")
-
 BURST = {"good": "500ms", "bad": "150ms"}
 LIMIT = 90.0
 """Seconds. Retransmissions double their distance; that eight in a row fall into bursts comes once in 100,000 times."""
+
+pytestmark = [
+    pytest.mark.long("seconds each: what is lost comes again after 0.2 s and more"),
+    pytest.mark.timeout(2 * LIMIT),
+]
 
 MESSAGE = b"are you still there?"
 

@@ -172,22 +172,23 @@ HERE = {4: "127.77.0.1", 6: "::1"}
 """Where this test listens: others have the ports of 127.0.0.1 for their clients, and there is one ::1 only."""
 
 
-def sockets(ports: set[int]) -> list[tuple[int, str, str, str]]:
-    """Return port, state, timer and inode of all TCP sockets of these local ports; no inode: of no process."""
+def sockets() -> list[tuple[int, int, str, str, str]]:
+    """Return local and remote port, state, timer and inode of all TCP sockets; no inode: of no process."""
     found = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
             fields = line.split()
-            port = int(fields[1].rpartition(":")[2], 16)
-            if port in ports:
-                found.append((port, fields[3], fields[5].partition(":")[0], fields[9]))
+            here, there = (int(end.rpartition(":")[2], 16) for end in fields[1:3])
+            found.append((here, there, fields[3], fields[5].partition(":")[0], fields[9]))
     return found
 
 
-def orphans(ports: set[int]) -> list[tuple[str, str]]:
-    """Return state and timer of those that belong to no process."""
-    # A connection that comes to a listener (SYN_RECV) has no inode, either.
-    return [(state, timer) for _, state, timer, inode in sockets(ports) if inode == "0" and state != "03"]
+def orphans(pairs: set[tuple[int, int]]) -> list[tuple[str, str]]:
+    """Return state and timer of those between these local and remote ports that belong to no process.
+
+    Of both ports: what waits to be accepted at another's listener of the same number has no inode, either.
+    """
+    return [(state, timer) for port, there, state, timer, inode in sockets() if (port, there) in pairs and inode == "0"]
 
 
 def restarted(folder: Path, doors: list[Door]) -> Wall:
@@ -201,7 +202,7 @@ def restarted(folder: Path, doors: list[Door]) -> Wall:
             if refused is None or time.monotonic() > deadline:
                 raise
         ports = {int(door.listen.rpartition(":")[2]) for door in doors}
-        taken = {str(port) for port, _, _, inode in sockets(ports) if inode != "0"}
+        taken = {str(port) for port, _, _, _, inode in sockets() if port in ports and inode != "0"}
         # Whoever is bound and does not listen, such as a door that refuses, is in no table of the kernel's.
         names = {door.name for door in doors if door.listen.rpartition(":")[2] in taken} or {refused[1]}
         doors = [door for door in doors if door.name not in names]
@@ -227,8 +228,8 @@ def test_a_process_that_is_killed_in_the_middle_leaves_nothing_behind(tmp_path: 
                 send(end, b"in the middle of it")
     os.kill(first.pid, signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
-    ports = {port for _, port in first.addresses.values()}
-    odd = [each for each in orphans(ports) if each[0] not in ORPHANS or each[1] == "00"]
+    pairs = {(first.addresses[name][1], talk.ports[0]) for name, talk in talks.items()}
+    odd = [each for each in orphans(pairs) if each[0] not in ORPHANS or each[1] == "00"]
     assert not odd, "every socket that is left has a timer that ends it"
 
     second = restarted(folders[1], [Door(name, upstream.address, (), at(*first.addresses[name])) for name in HERE_DONE])

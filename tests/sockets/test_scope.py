@@ -27,7 +27,7 @@ PROGRAM = Path(__file__).with_name("scoped.py")
     ],
 )
 def test_faults_hold_at_a_link_local_address(tmp_path: Path, word: str, value: str, seen: list[str]) -> None:
-    command = ["unshare", "--net", sys.executable, str(PROGRAM), str(tmp_path), word, value]
+    command = ["unshare", "--net", sys.executable, str(PROGRAM), str(tmp_path), word, value, *seen]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, env=environment, check=False)
     assert done.returncode == 0, done.stderr

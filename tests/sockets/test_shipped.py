@@ -31,7 +31,7 @@ from bustedwall.policy.symptom import Symptom
 from bustedwall.terms.leg import Leg
 from bustedwall.terms.units import duration
 
-LONGEST, INTERVAL, MEMORY = 1.0, 3.0, 20.0
+LONGEST, INTERVAL, MEMORY = 1.5, 3.0, 20.0
 """Seconds that the longest of a policy's scaled times is compressed to; of one that repeats, as it has pauses in it;
 of one that a next connection has to be within."""
 

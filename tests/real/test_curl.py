@@ -128,11 +128,13 @@ def test_curl_behind_nginx_and_nginx_speak_as_the_page_says(
     proxy = wall(nginx, case.policy)
     way = "unbuffered" if case.does == DOWNLOADS_UNBUFFERED else "through"
     (name,) = files(case.does)
+    about = f'upstream: "http://{HOST}:{proxy.port}/'
+    before = len(nginx.log(about))  # the proxy of another test may have had this port
 
     outcome, _ = curl(tmp_path, f"http://{HOST}:{nginx.port}/{way}/{round(case.limit)}/{proxy.port}/{name}")
 
     check(case, outcome)
-    lines = nginx.log(f'upstream: "http://{HOST}:{proxy.port}/')
+    lines = nginx.log(about)[before:]
     if case.log:
         (line,) = lines
         assert any(same(f"… {log}, client: …", line) for log in case.log), line

@@ -58,13 +58,13 @@ def test_a_config_is_read_again_and_one_that_is_wrong_changes_nothing(tmp_path: 
     assert send(talk.server, b"abc") == "ok"
     assert read_all(talk.client) == (b"abc", "ECONNRESET")
 
-    told = wall.errors()
+    assert wall.more_lines(1)[0].startswith("listening more 127.0.0.1:")
+    assert wall.stop() == 0
+    told = wall.errors()  # a thread of its own writes them, and has written all by the end
     assert told.count("there is no policy 'slow-lnk'") == 1
     assert told.count("did you mean 'slow-link'?") == 1
     assert told.count(sentence) == 1
     assert told.count("error: the reload failed and has changed nothing:\n") == 2
-    assert wall.more_lines(1)[0].startswith("listening more 127.0.0.1:")
-    assert wall.stop() == 0
 
 
 def test_policies_of_a_command_line_are_read_again(tmp_path: Path, upstream: Upstream) -> None:

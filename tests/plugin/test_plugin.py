@@ -331,13 +331,14 @@ def test_a_mark_that_says_nothing_is_told(pytester: pytest.Pytester, monkeypatch
 
 
 FAMILY = """
-import socket
+import contextlib, socket
 import pytest
 
 @pytest.mark.bustedwall(family="idle")
 def test_silence(bustedwall, echo):
     wall = bustedwall.proxy(echo)
-    with socket.create_connection(wall.address, timeout=20) as end:
+    # A reset some milliseconds after the opening may be the error of a connect that wakes late.
+    with contextlib.suppress(OSError), socket.create_connection(wall.address, timeout=20) as end:
         end.settimeout(0.4)
         for _ in range(3):
             try:

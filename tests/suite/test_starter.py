@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,9 @@ def test_a_protocol_is_guessed_by_what_is_said_first_and_by_the_port() -> None:
 
 
 @contextlib.contextmanager
-def served() -> Iterator[int]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+def served(folder: Path) -> Iterator[int]:
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -50,10 +52,11 @@ def served() -> Iterator[int]:
 @pytest.mark.timeout(200)
 def test_a_starter_runs_as_it_was_made(tmp_path: Path) -> None:
     ours = [sys.executable, "-m", "bustedwall"]
-    with served() as port:
+    (tmp_path / "empty").mkdir()  # byte by byte, its listing takes a third of a second
+    with served(tmp_path / "empty") as port:
         address = f"127.0.0.1:{port}"
         made = [*ours, "suite", "init", "--upstream", address, "--protocol", "http", "-o", "f.yaml", "--"]
-        made += ["curl", "-sSf", "--max-time", "2", f"http://{address}/"]
+        made += ["curl", "-sSf", "--max-time", "10", f"http://{address}/"]
         subprocess.run(made, cwd=tmp_path, check=True, timeout=60)
         again = subprocess.run(made, cwd=tmp_path, check=False, timeout=60, capture_output=True, text=True)
         assert (again.returncode, again.stderr) == (3, "bustedwall: f.yaml is there already; --force writes it anew\n")

@@ -6,6 +6,7 @@ How exact they are is measured in benchmarks/; a busy machine makes everything l
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -141,6 +142,12 @@ def test_flows_that_share_a_pipe_take_turns(rig: Rig, connect: Connect, version:
 # ---- latency that varies
 
 
+def silence(sock: socket.socket) -> float:
+    """Return the seconds since data arrived (tcpi_last_data_recv)."""
+    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56)[52:]
+    return int.from_bytes(told, sys.byteorder) / 1000
+
+
 @pytest.mark.parametrize(("name", "least"), [("uniform", 0.04), ("normal", 0.0), ("spikes", 0.02), ("spike", 0.42)])
 def test_bytes_and_fin_are_never_early_and_in_order(
     connect: Connect, version: int, leg: str, name: str, least: float
@@ -167,16 +174,9 @@ def test_spikes_strike_some_and_spare_others(connect: Connect, version: int, leg
     began = time.monotonic()
     for _, speaker, _ in flows:
         assert send(speaker, b"x") == "ok"
-    quick = set()
-    while time.monotonic() - began < 1.4:
-        for number, (_, _, listener) in enumerate(flows):
-            listener.settimeout(0)
-            if recv(listener) == b"x":
-                quick.add(number)
-    slow = [flow for number, flow in enumerate(flows) if number not in quick]
-    assert slow
-    for _, _, listener in slow:
-        listener.settimeout(10)
+    for _, _, listener in flows:
         assert recv(listener) == b"x"
-    assert time.monotonic() - began >= 1.52
-    assert quick
+    # When it arrived, whenever it was read.
+    took = [time.monotonic() - silence(listener) - began for _, _, listener in flows]
+    assert max(took) >= 1.5, "a spike, but for the kernel's clock, which is a little coarse"
+    assert min(took) < 1.5

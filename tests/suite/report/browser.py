@@ -49,7 +49,11 @@ class Browser:
 
     def close(self) -> None:
         self.ask("Browser.close")
-        self._process.wait(20)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:  # how soon it ends is no affair of ours
+            self._process.kill()
+            self._process.wait()
         os.close(self._in)
         os.close(self._out)
 

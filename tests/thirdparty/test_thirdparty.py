@@ -97,18 +97,27 @@ def test_its_own_tests_pass_and_the_contract_is_among_them(shout: Path) -> None:
     assert int(told.stdout.splitlines()[-1].split()[0]) > 15, told.stdout
 
 
-@pytest.mark.long("hypothesis looks for the smallest example")
+UNSHRUNK = """
+from hypothesis import Phase, settings
+
+settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])
+settings.load_profile("unshrunk")
+"""
+"""Any example will do: for the smallest one hypothesis may look for five minutes."""
+
+
+@pytest.mark.long("some seconds of hypothesis")
 def test_the_contract_finds_what_is_wrong(shout: Path) -> None:
     """It keeps bytes that it says it passes on, and an end is not passed on at all."""
+    (shout / "unshrunk.py").write_text(UNSHRUNK)
     file = shout / "shout" / "fault.py"
     kept = "        return (Bytes(item.data.upper()),) if isinstance(item, Bytes) else ()"
     changed = file.read_text().replace(
         "        return (Bytes(item.data.upper()) if isinstance(item, Bytes) else item,)", kept
     )
     file.write_text(changed.replace("lossless: ClassVar[bool] = False", "lossless: ClassVar[bool] = True"))
-    told = run(
-        shout, "pytest", "-q", "-p", "no:twisted", "-p", "no:cacheprovider", "-c", os.devnull, str(SHOUT / "tests")
-    )
+    words = ["-q", "-p", "unshrunk", "-p", "no:twisted", "-p", "no:cacheprovider", "-c", os.devnull]
+    told = run(shout, "pytest", *words, str(SHOUT / "tests"))
 
     assert told.returncode == 1
     assert "test_what_is_lossless_keeps_bytes_their_order_and_the_ending" in told.stdout

@@ -199,10 +199,14 @@ def test_as_pid_1_it_hears_signals_and_buries_orphans(tmp_path: Path) -> None:
         assert Path(f"/proc/{pid}/status").read_text().split("NSpid:")[1].split("\n")[0].split()[-1] == "1"
         orphans = ["sh", "-c", "sleep 0.2 & sleep 0.2 & echo made"]
         made = subprocess.run(
-            ["nsenter", "--pid", f"--target={pid}", *orphans], capture_output=True, text=True, timeout=HANG, check=True
+            ["nsenter", "--pid", f"--target={pid}", *orphans],
+            capture_output=True,
+            text=True,
+            timeout=3 * HANG,
+            check=True,
         )
         assert made.stdout == "made\n"
-        deadline = time.monotonic() + HANG
+        deadline = time.monotonic() + 3 * HANG
         while Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             assert time.monotonic() < deadline, "a zombie is left"
             time.sleep(0.05)
@@ -211,7 +215,7 @@ def test_as_pid_1_it_hears_signals_and_buries_orphans(tmp_path: Path) -> None:
             assert time.monotonic() < deadline, "it has not heard SIGHUP"
             time.sleep(0.05)
         os.kill(pid, signal.SIGTERM)
-        assert outer.wait(HANG) == 0
+        assert outer.wait(3 * HANG) == 0
     finally:
         outer.kill()
         outer.communicate()

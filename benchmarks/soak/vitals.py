@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,10 @@ def vitals(pid: int) -> Vitals:
     time.sleep(REST)
     cpu = (cpu_seconds(pid) - before) / (time.monotonic() - began)
     proc = Path(f"/proc/{pid}")
-    links = {fd.name: str(fd.readlink()) for fd in (proc / "fd").iterdir()}
+    links = {}
+    for fd in (proc / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed between two looks: no part of what stays
+            links[fd.name] = str(fd.readlink())
     pipes = sum(link.startswith("pipe:") for link in links.values())
     status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
     return Vitals(

@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bustedwall.cli.main import main
+from bustedwall.suite.remains import MARK, Remains
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Refused = Callable[..., Result]
@@ -286,6 +287,26 @@ def test_what_prepares_a_service_does_not_stay_behind_either(tmp_path: Path) -> 
     child.kill()
     child.wait()
     until(lambda: not lives((tmp_path / "pid").read_text().strip()))
+
+
+def test_a_program_that_nobody_could_put_on_the_list_is_known_by_its_mark(tmp_path: Path) -> None:
+    """As one is that was started just before `kill -9`, and one that has made a session of its own."""
+    remains = Remains()
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    remains.folder(str(temporary))
+    ours, others = (
+        subprocess.Popen(["sleep", "300"], env={**os.environ, **env}, start_new_session=True)
+        for env in (remains.env, {MARK: "of another run"})
+    )
+    try:
+        remains.clear()
+        assert ours.wait(timeout=60) == -signal.SIGKILL
+        assert others.poll() is None
+        assert not temporary.exists()
+    finally:
+        others.kill()
+        others.wait()
 
 
 def until(true: Callable[[], object]) -> None:

@@ -32,7 +32,7 @@ class Program:
         try:
             self._child = subprocess.Popen(  # noqa: S603 (the user's own words are what it is for)
                 list(words),
-                env={**os.environ, **env},
+                env={**os.environ, **env, **remains.env},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -12,11 +12,14 @@ import gc
 import inspect
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+
+HERE = Path(__file__).parent
 
 collect_ignore = ["thirdparty/shout"]
 """A package of its own, with tests of its own: `test_thirdparty.py` runs them where it is installed."""
@@ -36,6 +39,9 @@ hypothesis.settings.load_profile("house")
 
 PURE = {"faults", "flow", "policy", "terms"}
 """Folders of tests that have no Deferreds, no sockets and no peers."""
+
+UNPRIVILEGED = {"kernel", "sockets"}
+"""Folders whose tests show what is done without privilege, but for those that say that they need it."""
 
 _waiting: list[Deferred[object]] = []
 
@@ -72,9 +78,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     signal.signal(signal.SIGINT, interrupt)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a property, which is hundreds of tests, more time than a test: a busy machine must not fail it."""
+    """Mark what is run as nobody, and give a property, which is hundreds of tests, more time than a test."""
     for item in items:
+        needs = any(map(item.get_closest_marker, ("root", "real")))
+        if UNPRIVILEGED & set(item.path.relative_to(HERE).parts) and not needs:
+            item.add_marker(pytest.mark.nobody)
         if getattr(getattr(item, "obj", None), "hypothesis", None) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(PROPERTY))
 

@@ -303,8 +303,24 @@ def test_policies_are_defined_and_applied_by_name(live: Live) -> None:
     for strange in ("cable-pul", "..%2Fsilence%2Fcable-pull", "%2Fetc%2Fpasswd"):
         assert live.ask("GET", f"/api/v1/policies/{strange}").status == 404
     assert "did you mean 'cable-pull'?" in live.ask("GET", "/api/v1/policies/cable-pul").json["detail"]
+    assert live.ask("DELETE", "/api/v1/policies/mine").status == 204
+    again = live.ask("DELETE", "/api/v1/policies/mine")
+    assert (again.status, again.json["detail"]) == (404, "no policy 'mine' was defined here")
+    assert live.ask("DELETE", "/api/v1/policies/cable-pull").status == 404
+    assert live.get("/api/v1/policies/mine")["used_by"] == ["proxy"], "who uses it keeps it"
     with dial(("127.0.0.1", live.run.port)) as client:
         assert recv(client) == "ECONNRESET"
+    assert live.ask("DELETE", f"{PROXIES}/proxy/policies/mine").status == 204
+    assert live.ask("GET", "/api/v1/policies/mine").status == 404
+
+
+@SLOW
+def test_a_policy_may_have_the_name_of_one_of_the_library_until_it_is_known_no_more(live: Live) -> None:
+    text = "version: 1\nname: cable-pull\nsummary: s\nrules: [{name: r, do: [{reset: client}]}]\n"
+    assert live.ask("PUT", "/api/v1/policies/cable-pull", {"text": text}).status == 204
+    assert live.get("/api/v1/policies/cable-pull")["origin"] == "own"
+    assert live.ask("DELETE", "/api/v1/policies/cable-pull").status == 204
+    assert live.get("/api/v1/policies/cable-pull")["origin"] == "library"
 
 
 @SLOW

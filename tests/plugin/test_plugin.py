@@ -97,6 +97,11 @@ def test_turns(bustedwall, echo, ping):
     assert [(turn["flow"], turn["turn"], turn["bytes"]) for turn in turns] == [(1, 1, 1), (2, 1, 2), (3, 1, 1)]
     assert turns[0]["digest"] == turns[2]["digest"] != turns[1]["digest"]
 
+def test_a_name_of_the_library_may_be_taken(bustedwall, echo):
+    wall = bustedwall.proxy(echo)
+    wall.define(MINE.replace("mine", "slow-link"))
+    wall.apply("slow-link", may_not_fire=True)
+
 def test_a_signal(bustedwall, echo):
     import socket
     wall = bustedwall.proxy(echo)
@@ -110,6 +115,9 @@ def test_a_signal(bustedwall, echo):
         assert wall.fire("go") == 1
         with pytest.raises(ConnectionResetError):
             end.recv(1)
+
+def test_a_name_of_the_library_is_free_again(bustedwall, echo, ping):
+    bustedwall.proxy(echo).apply("slow-link", delay="1ms", may_not_fire=True)  # MINE has no delay
 
 def test_a_loss_is_proven_when_the_test_is_over(bustedwall, echo):
     import socket
@@ -235,7 +243,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, text: str, *
 
 @pytest.mark.long("a run of pytest that starts a proxy")
 def test_all_that_it_can_do_in_any_kind_of_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(pytester, monkeypatch, GOOD).assert_outcomes(passed=11)
+    run(pytester, monkeypatch, GOOD).assert_outcomes(passed=13)
 
 
 @pytest.mark.real("trio")
@@ -246,7 +254,7 @@ def test_under_trio(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.long("as above")
 def test_with_several_workers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(pytester, monkeypatch, GOOD, "-n", "2").assert_outcomes(passed=11)
+    run(pytester, monkeypatch, GOOD, "-n", "2").assert_outcomes(passed=13)
 
 
 @pytest.mark.long("as above")

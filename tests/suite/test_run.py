@@ -249,6 +249,19 @@ LASTS = """
 
 
 @SECONDS
+def test_a_file_that_is_called_like_a_policy_of_the_library_does_not_hide_it_from_the_next_case(
+    run: Run, tmp_path: Path
+) -> None:
+    mine = "version: 1\nname: slow-link\nsummary: s\nrules: [{name: mine, do: [{latency: 1ms from server}]}]\n"
+    (tmp_path / "slow-link.yaml").write_text(mine)
+    done = run("""
+- {name: mine, run: ['{python}', get.py], policies: [./slow-link.yaml], expect: {fired: {slow-link/mine: 1}}}
+- {name: library, run: ['{python}', get.py], policies: [slow-link: {delay: 2ms}]}
+""")
+    assert verdicts(done) == {"mine": "PASSED", "library": "PASSED"}, done.stdout
+
+
+@SECONDS
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_stays_behind(tmp_path: Path, how: signal.Signals) -> None:
     temporary = tmp_path / "t"

@@ -98,6 +98,10 @@ class Client:
         """Have a policy be known by its name; `text` is YAML or JSON."""
         self._link.ask("PUT", f"/api/v1/policies/{quote(name, safe='')}", {"text": text})
 
+    def undefine(self, name: str) -> None:
+        """Have a policy that was defined be known no more; proxies that use it keep it. Raises ControlError."""
+        self._link.ask("DELETE", f"/api/v1/policies/{quote(name, safe='')}")
+
     def validate(self, text: str) -> list[Json]:
         """Return all that is wrong with a text, a policy or a config; nothing: it is right."""
         found: list[Json] = self._link.ask("POST", "/api/v1/validate", {"text": text})["mistakes"]

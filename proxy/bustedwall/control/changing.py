@@ -35,6 +35,7 @@ from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.source import Document
 from bustedwall.policy.upstreams import permits
+from bustedwall.policy.words import suggestion
 from bustedwall.relay import service
 from bustedwall.relay.tcpflow import TcpFlow
 from bustedwall.terms.endings import How
@@ -77,6 +78,7 @@ class Changing:
             Endpoint("DELETE", use, self.delete_policy, query=FlowAsked, status=none, refusals=_MISSING),
             Endpoint("POST", "/api/v1/validate", self.validate, Checked, TextSent, refusals=_ENDING),
             Endpoint("PUT", "/api/v1/policies/{policy}", self.define, status=none, sends=TextSent, refusals=_REFUSED),
+            Endpoint("DELETE", "/api/v1/policies/{policy}", self.undefine, status=none, refusals=_MISSING),
             Endpoint("POST", "/api/v1/signals/{signal}", self.fire_signal, SignalTold, refusals=_ENDING),
             Endpoint("POST", "/api/v1/panic", self.panic, Cleared, refusals=_ENDING),
             Endpoint("POST", "/api/v1/flows/kill", self.kill_flows, KillTold, KillSent, refusals=_MISSING),
@@ -188,6 +190,17 @@ class Changing:
             return NOTHING
 
         return self._read(_policy, call.sent(TextSent).text, keep)
+
+    def undefine(self, call: Call) -> Answer:
+        """Know a policy that was defined here no more; proxies that use it keep it."""
+        name = call.names["policy"]
+        self._live.check_running()
+        if self._live.own.pop(name, None) is None:
+            hint = suggestion(name, list(self._live.own))
+            what = f"no policy '{name[:100]}' was defined here{hint and f'; {hint}'}"
+            raise RefusedError(HTTPStatus.NOT_FOUND, what)
+        self._live.tell("undefine", name, call.who)
+        return NOTHING
 
     def _read(self, read: Callable[[str], Found], text: str, use: Callable[[Found], Answer]) -> Deferred[Answer]:
         """Read a text beside the traffic, one after the other."""

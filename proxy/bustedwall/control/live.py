@@ -145,8 +145,7 @@ class Live:
 
     def shelf(self) -> Shelf:
         """Return where policies are found by name."""
-        for policy in self.own_policies().values():
-            self._shelf.put(policy)
+        self._shelf.hold(self.own_policies())
         return self._shelf
 
     def policies(self, uses: Sequence[object], among: Sequence[Applied] = ()) -> tuple[Applied, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Self
 
 from bustedwall.child.process import Process
@@ -28,6 +29,7 @@ class Wall:
         self._turns = turns
         self.asked: list[Asked] = []
         """The policies that it has had."""
+        self._defined: set[str] = set()
         with process.client() as client:
             self.began = client.last()
             """The number of the newest fact before there was this proxy."""
@@ -71,12 +73,13 @@ class Wall:
             yield self
 
     def define(self, text: str) -> None:
-        """Have a policy of the test's own be known by its name; `text` is YAML."""
+        """Have a policy of the test's own be known by its name until the test ends; `text` is YAML."""
         import yaml  # noqa: PLC0415 (it takes time that only this one needs)
 
         name = (yaml.safe_load(text) or {}).get("name", "")
         with self.process.client() as client:
             client.define(str(name), text)
+        self._defined.add(str(name))
 
     def fire(self, signal: str) -> int:
         """Fire a signal of the policies; return how many rules have heard it. Nobody: an AssertionError."""
@@ -162,13 +165,16 @@ class Wall:
             client.proxy(self.name).clear()
 
     def delete(self) -> None:
-        """Have it no more, and end its flows."""
+        """Have it no more, nor the policies that it has defined, and end its flows."""
         with self.process.client() as client:
-            try:
-                client.proxy(self.name).delete(drain=0)
-            except ControlError as error:
-                if error.status != 404:  # noqa: PLR2004 (it is gone)
-                    raise
+            undo = [partial(client.proxy(self.name).delete, drain=0)]
+            undo += [partial(client.undefine, name) for name in self._defined]
+            for one in undo:
+                try:
+                    one()
+                except ControlError as error:
+                    if error.status != 404:  # noqa: PLR2004 (it is gone)
+                        raise
 
     def _carried(self, client: Client) -> dict[int, int]:
         return {one["state"]["flow"]: one["state"]["from_server"] for one in client.flows(self.name)}

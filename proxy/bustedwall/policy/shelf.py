@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,9 +37,9 @@ class Shelf:
         """Return the policies that are in no file, by name; those that are wrong are left out."""
         return {name: found for name, found in self._defined.items() if isinstance(found, template.Template)}
 
-    def put(self, policy: template.Template) -> None:
-        """Have a policy be found by its name, before one of the library."""
-        self._defined[policy.file.name] = policy
+    def hold(self, policies: Mapping[str, template.Template]) -> None:
+        """Have these, and of those in no file only these, be found by their names, before those of the library."""
+        self._defined = dict(policies)
 
     def define(self, document: Document) -> Iterator[Problem]:
         """Take the policies that a config defines; tell what is wrong with them, used or not."""

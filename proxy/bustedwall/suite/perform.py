@@ -226,6 +226,10 @@ class Performance:
         for name in self._proxies:
             with contextlib.suppress(ControlError, OSError):  # there is none, or nobody who has any
                 self._client.proxy(name).delete(drain=0)
+        for policy in self._case.policies:
+            if policy.text is not None:  # the next case may mean another of this name
+                with contextlib.suppress(ControlError, OSError):
+                    self._client.undefine(policy.name)
 
     def _result(self, said: Verdict, why: tuple[str, ...], code: int | None) -> CaseResult:
         return replace(

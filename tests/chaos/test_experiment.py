@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.control.api import Api, served
+from tests.web import web_server
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENT = ROOT / "configs" / "chaos" / "answers.yaml"
@@ -27,24 +26,8 @@ pytestmark = [pytest.mark.real("chaos", "curl"), pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[int]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "5000")
-            self.end_headers()
-            self.wfile.write(bytes(5000))
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with web_server() as port:
+        yield port
 
 
 @contextmanager

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 from tests.relay.peers import until
+from tests.web import web_server
 
 from bustedwall.faults import registry
 from bustedwall.policy import library
@@ -108,30 +107,6 @@ def test_what_a_shell_example_asks_for_is_run_by_ci() -> None:
     for line in "".join(blocks("sh")).splitlines():
         command = line.partition("#")[0].strip()
         assert command == ".ci/run" or command in ci, command
-
-
-@contextmanager
-def web_server() -> Iterator[int]:
-    """Serve a directory over HTTP on a free port."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "5000")
-            self.end_headers()
-            self.wfile.write(bytes(5000))
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def consoles() -> tuple[str, str]:

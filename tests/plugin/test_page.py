@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.docs.test_examples import web_server
+from tests.web import web_server
 
 from bustedwall.plugin.wall import Wall
 

@@ -23,7 +23,7 @@ HANG = 30.0
 
 FILES = {"200B": 200, "2kB": 2_000, "100kB": 100_000, "5MB": 5_000_000}
 
-NGINX = """\
+NGINX_HTTP = """\
 daemon off;
 master_process off;  # one process: no worker that would run as another user
 pid {folder}/pid;
@@ -36,6 +36,12 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+"""
+"""How the configuration of an nginx begins that has a folder of its own: the rest, and two braces, are to follow."""
+
+NGINX = (
+    NGINX_HTTP
+    + """\
     keepalive_timeout 60;
     server {{
         listen {host}:{port};
@@ -48,6 +54,7 @@ http {{
     }}
 }}
 """
+)
 
 WAY = """\
         location ~ ^/{name}/{seconds}/(\\d+)/(.*)$ {{
@@ -160,19 +167,9 @@ def nginx(folder: Path) -> Iterator[Server]:
             yield Server(port, folder)
 
 
-KEEPING = """\
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+KEEPING = (
+    NGINX_HTTP
+    + """\
     upstream kept {{
         server {host}:{upstream};
         keepalive 1;
@@ -188,6 +185,7 @@ http {{
     }}
 }}
 """
+)
 
 
 @contextmanager

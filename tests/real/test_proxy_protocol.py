@@ -8,24 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.real.servers import HANG, HOST, a_port, program, running, until_it_listens
+from tests.real.servers import HANG, HOST, NGINX_HTTP, a_port, program, running, until_it_listens
 from tests.real.wall import wall
 
 pytestmark = pytest.mark.real("curl", "nginx", "haproxy")
 
-NGINX = """\
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+NGINX = (
+    NGINX_HTTP
+    + """\
     server {{
         listen {host}:{port} proxy_protocol;
         default_type text/plain;
@@ -36,6 +26,7 @@ http {{
     }}
 }}
 """
+)
 
 HAPROXY = """\
 defaults

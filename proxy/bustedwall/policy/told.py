@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from functools import cache
 from itertools import pairwise
 
 from pydantic import BaseModel
@@ -39,6 +40,7 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
+@cache  # one base is the base of many
 def _own(model: type[BaseModel]) -> dict[str, str]:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(model)))

@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 # Most tests wait for a peer, a timer or a retransmission: three for each processor keep it busy.
 WORKERS ?= $(shell expr 3 \* `nproc`)
 
+# Hundreds of processes are started by the tests: each would compile us again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test install docs clean
 
 demo: $(VENV)/.installed

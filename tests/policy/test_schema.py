@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ SHIPPED = sorted([*(ROOT / "policies").rglob("*.yaml"), *(ROOT / "configs").glob
 """In the folders of configs are those of other programs."""
 BROKEN = Path(__file__).parent / "broken"
 
-VALIDATORS = {what: jsonschema.Draft7Validator(make()) for what, make in SCHEMAS.items()}
+
+@cache
+def validator(what: str) -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(SCHEMAS[what]())
 
 
 def data(path: Path) -> object:
@@ -35,7 +39,7 @@ def data(path: Path) -> object:
 
 
 def refused(what: str, document: object) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in VALIDATORS[what].iter_errors(document)]
+    return [f"{error.json_path}: {error.message}" for error in validator(what).iter_errors(document)]
 
 
 def policy(**rule: object) -> dict[str, object]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -11,11 +12,15 @@ from bustedwall.suite.schema import suite_schema
 from bustedwall.suite.starter import Protocol, starter
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = jsonschema.Draft7Validator(suite_schema())
+
+
+@cache
+def validator() -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(suite_schema())
 
 
 def wrong(text: str) -> list[str]:
-    return [error.message for error in SCHEMA.iter_errors(yaml.safe_load(text))]
+    return [error.message for error in validator().iter_errors(yaml.safe_load(text))]
 
 
 def test_the_committed_schema_is_the_one_that_is_made() -> None:

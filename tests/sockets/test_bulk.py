@@ -74,9 +74,11 @@ def way(request: pytest.FixtureRequest) -> tuple[str, int]:
 class Stream:
     """A speaker that sends blocks until the fault has struck, and some more; and a listener that reads them."""
 
-    def __init__(self, talk: Talk, leg: str) -> None:
+    def __init__(self, talk: Talk, leg: str, silence: float = 10) -> None:
+        """After so many seconds of silence the listener takes it that nothing comes."""
         assert talk.server is not None
         self.speaker, self.listener = (talk.client, talk.server) if leg == "client" else (talk.server, talk.client)
+        self.listener.settimeout(silence)
         self.sent = 0
         self.ended = "ok"
         """What the last send gave."""
@@ -143,8 +145,7 @@ def test_damage_in_the_middle_is_as_large_as_it_says(
 def test_the_listener_is_ended_and_the_speaker_is_read(connect: Connect, way: tuple[str, int], fault: str) -> None:
     leg, version = way
     talk = connect(f"listener-{fault}-{leg}".replace("_", "-"), version)
-    stream = Stream(talk, leg)
-    stream.listener.settimeout(10 if fault in ("reset", "close", "half_close") else 3)
+    stream = Stream(talk, leg, 10 if fault in ("reset", "close", "half_close") else 3)
     stream.wait()
     endings = {"reset": "ECONNRESET", "close": "EOF", "half_close": "EOF"}
     # Who has vanished answers the ACKs that are still under way by a RST, as it answers data.
@@ -168,8 +169,7 @@ def test_the_speaker_is_ended_and_the_listener_keeps_what_had_passed(
 ) -> None:
     leg, version = way
     talk = connect(f"speaker-{fault}-{leg}".replace("_", "-"), version)
-    stream = Stream(talk, leg)
-    stream.listener.settimeout(10 if fault == "half_close" else 2)
+    stream = Stream(talk, leg, 10 if fault == "half_close" else 2)
     stream.wait()
     assert stream.expected().startswith(stream.got)
     if fault == "half_close":

@@ -98,6 +98,7 @@ def test_the_list_of_policies_is_by_family_with_what_each_needs() -> None:
 
 
 @pytest.mark.long("four seconds")
+@pytest.mark.timeout(120)
 def test_policies_are_chosen_by_family_and_by_what_they_need() -> None:
     def chosen(*words: str) -> set[str]:
         return {policy["name"] for policy in json.loads(told("policies", "--json", *words))}

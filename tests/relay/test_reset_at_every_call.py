@@ -153,7 +153,8 @@ async def talk(ends: Ends) -> None:
 @pytest.mark.parametrize("victim", ["client", "server"])
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.long("some forty conversations each")
-@pytest.mark.deadline(60)
+@pytest.mark.deadline(240)
+@pytest.mark.timeout(240)
 @pytest_twisted.ensureDeferred
 async def test_a_peer_that_resets_before_any_call_is_no_bug(fault: Fault, victim: str, version: int) -> None:
     which = 1

@@ -16,6 +16,8 @@ import yaml
 from tests.relay.peers import LOCALHOST, Upstream, at, dial, read_exactly, send
 from tests.relay.rig import Door, Wall
 
+pytestmark = pytest.mark.timeout(200)  # a run of pytest, in a process of its own
+
 SHOUT = Path(__file__).with_name("shout")
 PAGE = (Path(__file__).parents[2] / "docs" / "writing-a-fault.md").read_text(encoding="utf-8")
 
@@ -43,7 +45,7 @@ def run(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": paths}
     command = [sys.executable, "-m", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=50, cwd=site)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=150, cwd=site)
 
 
 def test_it_is_listed_has_its_page_and_is_in_the_schema(shout: Path) -> None:

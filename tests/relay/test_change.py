@@ -183,6 +183,22 @@ async def test_a_door_may_move_to_where_it_was_in_part_already(upstreams: tuple[
 
 
 @pytest_twisted.ensureDeferred
+async def test_two_doors_at_one_address_change_nothing_even_where_one_of_them_has_its_port(
+    upstreams: tuple[Upstream, Upstream],
+) -> None:
+    """Whoever moves beside a door of its own shares the port with it: the kernel would let the other in, too."""
+    upstream, other = upstreams
+    with running(proxy("one", upstream), proxy("two", other, Address("0.0.0.0", 0))) as (wall, _):
+        where = Address("127.0.0.1", address(wall, "two")[1])
+        with pytest.raises(CannotStartError, match=f"'two' cannot listen on {where}: another proxy listens there"):
+            wall.change([proxy("one", upstream, where), proxy("two", other, where)], 0.0)
+        wider = Address("0.0.0.0", where.port)
+        with pytest.raises(CannotStartError, match="another proxy listens there"):
+            wall.change([proxy("one", upstream, where), proxy("three", other, wider)], 0.0)
+        await blocking(talk, await blocking(connect, (where.host, where.port), other))
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_fault_of_the_door_goes_with_it(upstreams: tuple[Upstream, Upstream]) -> None:
     upstream, _ = upstreams
     rules = typed("refuse", when="applied")
@@ -322,7 +338,7 @@ def test_a_socket_that_is_passed_on_has_one_proxy_and_is_known(upstreams: tuple[
     wall.startService()
     try:
         assert at(*address(wall, "a")) == other.address
-        with pytest.raises(CannotStartError, match="'b' cannot listen on fd:web: another proxy has this socket"):
+        with pytest.raises(CannotStartError, match="'b' cannot listen on fd:web: another proxy listens there"):
             wall.change([where, replace(where, name="b")], 0.0)
         with pytest.raises(CannotStartError, match="'a' cannot listen on fd:wbe: no socket of this name was passed on"):
             wall.change([replace(where, listen=Passed("wbe"))], 0.0)

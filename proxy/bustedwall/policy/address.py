@@ -65,6 +65,18 @@ Listen = Address | Passed
 """Where a proxy's clients come."""
 
 
+def one_door(listen: Listen, other: Listen) -> bool:
+    """Tell whether only one of two can be listened at, as far as their words say it; port 0 is another each time."""
+    if isinstance(listen, Passed) or isinstance(other, Passed):
+        return listen == other
+    if listen.port != other.port or not listen.port:
+        return False
+    here, there = _ip(listen.host), _ip(other.host)
+    if here is None or there is None:
+        return listen.host == other.host
+    return here == there or (here.version == there.version and (here.is_unspecified or there.is_unspecified))
+
+
 def contradictions(listen: Listen, upstream: Address, source: str | None) -> Iterator[tuple[str, str, str]]:
     """Yield which of a proxy's keys contradicts the others, how, and what to do about it."""
     there = _ip(upstream.host)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bustedwall.policy import template, typed
-from bustedwall.policy.address import contradictions
+from bustedwall.policy.address import contradictions, one_door
 from bustedwall.policy.applied import Applied, Policies
 from bustedwall.policy.capture import capture, objections
 from bustedwall.policy.check import check
@@ -72,8 +72,13 @@ def config_of(
     loader.problems += loader.shelf.define(document)
     own = [loader.policies(_entries(document, proxy)) for proxy in _indices(document, ("proxies",))]
     problems += loader.problems
-    for i, proxy in enumerate(file.proxies if file is not None else ()):
+    proxies = () if file is None else tuple(file.proxies)
+    for i, proxy in enumerate(proxies):
         problems += _objections(document, ("proxies", i), proxy, missing)
+        for other in proxies[:i]:
+            if proxy.enabled and other.enabled and one_door(proxy.listen, other.listen):
+                what = f"proxy '{other.name}' listens at {other.listen} already"
+                problems.append(document.problem(("proxies", i, "listen"), what))
     if file is None or problems:
         raise PolicyError(problems)
     of_config = limits.over(file.limits.over(DEFAULT_LIMITS))

@@ -16,7 +16,7 @@ from bustedwall.capture.tap import Tap
 from bustedwall.capture.taps import Taps
 from bustedwall.flow.recorded import NOTHING, Recorded
 from bustedwall.kernel.passed import PassedSockets
-from bustedwall.policy.address import Address, Listen, Passed
+from bustedwall.policy.address import Address, Listen, Passed, one_door
 from bustedwall.policy.setup import ProxySetup
 from bustedwall.relay.listener import listen
 from bustedwall.relay.plane import DataPlane
@@ -109,7 +109,6 @@ class Wall(Service):
         removed or disabled drains, for so many seconds at most.
         """
         asked, setups = tuple(setups), [setup for setup in setups if setup.enabled]
-        _refuse_sharing(setups)
         here = {proxy.proxy_name: proxy for proxy in self.proxies}
         names = [setup.name for setup in setups]
         removed = [proxy for name, proxy in here.items() if name not in names]
@@ -124,7 +123,8 @@ class Wall(Service):
             ports = {setup.name: here[setup.name].address.port for setup in changed if setup not in moved}
             ports |= {setup.name: _port(setup.listen) for setup in (*added, *moved)}
             taps = self._tap([setup for setup in (*added, *changed) if ports[setup.name]], here, ports, undo)
-            doors = self._open([*added, *moved], leaving)
+            staying = [setup.listen for setup in setups if setup not in (*added, *moved)]
+            doors = self._open([*added, *moved], leaving, staying)
             undo.callback(_close, doors, leaving)
             late = [setup for setup in (*added, *moved) if not ports[setup.name]]
             ports |= {setup.name: doors[setup.name].getsockname()[1] for setup in late}
@@ -194,22 +194,30 @@ class Wall(Service):
             if proxy.proxy_name in shut:
                 self._ports[proxy.proxy_name] = (proxy.setup.listen, proxy.address)
 
-    def _open(self, setups: Sequence[ProxySetup], leaving: Sequence[Proxy]) -> dict[str, socket.socket]:
+    def _open(
+        self, setups: Sequence[ProxySetup], leaving: Sequence[Proxy], staying: Iterable[Listen]
+    ) -> dict[str, socket.socket]:
         """Return a listening socket for each, or none at all; the doors of those that leave are not in the way."""
         doors: dict[str, socket.socket] = {}
+        taken = [*staying]
         for setup in setups:
             was, kept = self._ports.get(setup.name, (None, None))
             where = kept if kept is not None and was == setup.listen else setup.listen
             try:
-                doors[setup.name] = (
-                    self._passed.open(where.name)
-                    if isinstance(where, Passed)
-                    else _open_beside(where, setup.mss, leaving)
-                )
+                doors[setup.name] = self._open_one(where, setup.mss, leaving, taken)
+                taken += [where, Address(*doors[setup.name].getsockname()[:2])]
             except OSError as error:
                 _close(doors, leaving)
                 raise CannotStartError(setup, error) from error
         return doors
+
+    def _open_one(
+        self, where: Listen, mss: int | None, leaving: Sequence[Proxy], taken: Sequence[Listen]
+    ) -> socket.socket:
+        # The kernel does not see it where the port is shared with one that leaves: it would deal clients out at random.
+        if any(one_door(where, other) for other in taken):
+            raise OSError(errno.EADDRINUSE, "another proxy listens there")
+        return self._passed.open(where.name) if isinstance(where, Passed) else _open_beside(where, mss, leaving)
 
     def _tap(
         self, setups: Sequence[ProxySetup], here: Mapping[str, Proxy], ports: Mapping[str, int], undo: ExitStack
@@ -286,16 +294,6 @@ def _check_source(setup: ProxySetup) -> None:
         check_source(setup.source)
     except NoSuchSourceError as error:
         raise CannotStartError(setup, error) from error
-
-
-def _refuse_sharing(setups: Sequence[ProxySetup]) -> None:
-    """Raise CannotStartError if two proxies are to have the same socket that was passed on."""
-    seen: set[Passed] = set()
-    for setup in setups:
-        if isinstance(setup.listen, Passed):
-            if setup.listen in seen:
-                raise CannotStartError(setup, OSError(errno.EADDRINUSE, "another proxy has this socket"))
-            seen.add(setup.listen)
 
 
 def _open_beside(address: Address, mss: int | None, leaving: Sequence[Proxy]) -> socket.socket:

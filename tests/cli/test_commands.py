@@ -179,12 +179,14 @@ def test_a_seed_that_is_not_given_is_drawn_told_and_recorded(tmp_path: Path) -> 
     door = ("--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1")
     options = ("--journal", str(journal), "--ready-file", str(ready), "--log", "text")
     with running(*door, *options) as (process, _):
+        told = json.loads(ready.read_text())
         process.terminate()
         _, log = process.communicate(timeout=50)
 
     (seed,) = seeds(journal)
     assert re.fullmatch(rf"\d\d:\d\d:\d\d\.\d\d\d - run-started seed={seed}\n", log)
-    assert json.loads(ready.read_text())["seed"] == seed
+    assert told["seed"] == seed
+    assert not ready.exists(), "nobody is ready any more"
 
 
 def test_the_seed_of_the_command_line_goes_before_that_of_the_config(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 from tests.relay.peers import HANG, Upstream, abort, at, dial, fill, read_exactly, recv, send, until
 from tests.relay.rig import Door, Wall, running
 
+from bustedwall.cli.ready_file import ReadyFile
+
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
@@ -97,6 +99,25 @@ def test_a_port_in_use_is_told_in_a_sentence_and_ends_the_process_with_3(upstrea
     assert ended.returncode == 3
     assert ended.stdout == ""
     assert ended.stderr == f"bustedwall: proxy 'shop' cannot listen on {upstream.address}: Address already in use\n"
+
+
+def test_a_ready_file_that_was_left_behind_says_nothing_of_a_run_that_cannot_start(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    ready = tmp_path / "ready.json"
+    ready.write_text('{"pid": 1, "proxies": {"proxy": "127.0.0.1:9"}}\n')
+    ended = bustedwall_run("--listen", upstream.address, "--upstream", "127.0.0.1:9", "--ready-file", str(ready))
+    assert ended.returncode == 3
+    assert not ready.exists()
+
+
+def test_a_ready_file_of_a_later_run_is_left_to_it(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    ours = ReadyFile(ready)
+    ours.write({"pid": 1})
+    ReadyFile(ready).write({"pid": 2})
+    ours.remove()
+    assert json.loads(ready.read_text()) == {"pid": 2}
 
 
 def test_a_ready_file_that_cannot_be_written_ends_the_process_with_3(tmp_path: Path) -> None:

@@ -105,7 +105,11 @@ class _Scale(click.FloatRange):
 @click.option("--dry-run", is_flag=True, help="Rules decide and are recorded, and nothing is done.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="One of the limits, as in orphan=5s.")
 @click.option("--journal", type=click.Path(path_type=Path), help="Append every fact to this file, as JSON Lines.")
-@click.option("--ready-file", type=click.Path(path_type=Path), help="Write this file once all proxies listen.")
+@click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path),
+    help="Write this file once all proxies listen; it goes with them.",
+)
 @click.option(
     "--state-file",
     type=click.Path(path_type=Path),

@@ -114,6 +114,41 @@ def test_it_is_for_its_owner_alone(tmp_path: Path, lines: list[str]) -> None:
     assert not lines
 
 
+def test_one_run_at_a_time_takes_commands(tmp_path: Path, lines: list[str]) -> None:
+    from twisted.internet import reactor  # noqa: PLC0415 (as above)
+
+    with pytest.raises(OSError, match="another run takes its commands from there") as told:
+        CommandFile(reactor, tmp_path / "commands", lambda _: None)
+    assert told.value.filename == str(tmp_path / "commands")
+    assert not lines
+
+
+def there(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+@pytest.mark.deadline(20)
+@pytest_twisted.ensureDeferred
+async def test_a_run_that_drains_lets_the_next_have_the_place_and_leaves_it_to_it(tmp_path: Path) -> None:
+    from twisted.internet import reactor  # noqa: PLC0415 (as above)
+
+    path, heard, theirs = tmp_path / "commands", [], []
+    drains = CommandFile(reactor, path, heard.append)
+    drains.release()
+    write(path, b"panic\n")
+    await so(lambda: heard == ["panic"], "it still obeys")
+    following = CommandFile(reactor, path, theirs.append)
+    write(path, b"reload\n")
+    await so(lambda: theirs == ["reload"], "the next one is told")
+    drains.close()
+    write(path, b"state\n")
+    await so(lambda: theirs == ["reload", "state"], "it is there yet")
+    assert heard == ["panic"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    following.close()
+    assert not there(tmp_path)
+
+
 def test_a_pipe_that_was_there_stays_and_another_file_is_refused(tmp_path: Path) -> None:
     from twisted.internet import reactor  # noqa: PLC0415 (as above)
 

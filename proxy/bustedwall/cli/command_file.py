@@ -2,11 +2,15 @@
 
 It is what a shell, a cron job or an init script can do without a client.
 Who may write to it may command: it is made for its owner alone.
+
+One run at a time takes commands from it: whoever has the lock on it (flock(2)). A run that drains lets the
+lock go, and still obeys. Who comes then makes a pipe of its own in its place, or the two would share the lines.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Callable
@@ -32,16 +36,25 @@ class CommandFile:
         self._rest = b""
         """The beginning of a line whose end has not come yet."""
         self._ours = _make(path)
-        # Open for writing, too: or it would be at its end whenever the last writer has gone.
-        self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        drains = not self._ours and _is_read(path)
+        self._fd = _locked(path)
+        if drains:
+            os.close(self._fd)
+            self._fd, self._ours = _replaced(path), True
         reactor.addReader(self)
 
+    def release(self) -> None:
+        """Let another run have the place; until it comes, lines are still obeyed."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
     def close(self) -> None:
-        """Read no more, and remove the pipe if it was not there before."""
+        """Read no more, and remove the pipe if it was not there before, nor is another run's by now."""
         self._reactor.removeReader(self)
+        with suppress(OSError):  # it has been removed, or another run has it
+            if self._ours and self._path.stat().st_ino == os.fstat(self._fd).st_ino:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._path.unlink()
         os.close(self._fd)
-        if self._ours:
-            self._path.unlink(missing_ok=True)
 
     # ---- IReadDescriptor
 
@@ -78,3 +91,40 @@ def _make(path: Path) -> bool:
             raise OSError(error.errno, "there is something of this name, and it is no named pipe", str(path)) from error
         return False
     return True
+
+
+def _locked(path: Path) -> int:
+    """Open the pipe and lock it; raises OSError where another run has."""
+    # Open for writing, too: or it would be at its end whenever the last writer has gone.
+    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise OSError(errno.EBUSY, "another run takes its commands from there", str(path)) from None
+    return fd
+
+
+def _is_read(path: Path) -> bool:
+    """Tell whether anybody has the pipe open for reading."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return False
+    return True
+
+
+def _replaced(path: Path) -> int:
+    """Put another pipe in the place of one, for the same writers; return it, open and locked."""
+    part = path.parent / f".{path.name}.{os.getpid()}"
+    os.mkfifo(part)
+    try:
+        part.chmod(stat.S_IMODE(path.stat().st_mode))
+        fd = _locked(part)
+        part.replace(path)
+    except OSError:
+        part.unlink()
+        raise
+    return fd

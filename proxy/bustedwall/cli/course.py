@@ -13,6 +13,7 @@ from bustedwall.cli.ready_file import ReadyFile
 from bustedwall.cli.standard import say
 
 if TYPE_CHECKING:
+    from bustedwall.cli.command_file import CommandFile
     from bustedwall.cli.recording import Recording
     from bustedwall.cli.reloading import Reloading
     from bustedwall.cli.systemd import Notifier
@@ -39,6 +40,8 @@ class Course:
         self.exit = Exit.OK
         self.control: Control | None = None
         """The HTTP API, if there is one."""
+        self.commands: CommandFile | None = None
+        """The command file, if there is one."""
         self.wall = wall
         self.recording = recording
         self.reloading = reloading
@@ -104,6 +107,8 @@ class Course:
         if not self._ending:
             self._ending = True
             self._ready_file.remove()
+            if self.commands is not None:
+                self.commands.release()
             self.reloading.stop()
             flows = sum(len(proxy.flows) for proxy in (*self.wall.proxies, *self.wall.leaving))
             self._notifier.stopping(f"{flows} flows may go on", self._drain)

@@ -127,7 +127,8 @@ def serve(config: Config, load: Callable[[], Config], options: Options, replayed
         closing.callback(recording.close)
         try:
             if options.command_file is not None:
-                closing.callback(CommandFile(data_plane, options.command_file, orders.obey).close)
+                run.commands = CommandFile(data_plane, options.command_file, orders.obey)
+                closing.callback(run.commands.close)
             recording.measure(lambda: census((*wall.proxies, *wall.leaving)))
             if config.control is not None and recent is not None:
                 run.control = _control(config.control, options, run, orders, recent)

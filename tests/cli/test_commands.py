@@ -131,6 +131,14 @@ def test_a_taken_address_ends_with_3_and_names_the_proxy() -> None:
     assert not result.stdout
 
 
+@pytest.mark.parametrize("words", [("doctor",), ("run", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1")])
+def test_too_few_descriptors_are_told_in_a_sentence(words: tuple[str, ...]) -> None:
+    command = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", sys.executable, "-m", "bustedwall", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "bustedwall: ulimit -n: 64 descriptors are too few, 128 are enough\n"
+
+
 @pytest.mark.parametrize("option", ["--journal", "--ready-file"])
 def test_a_file_that_cannot_be_written_ends_with_3_and_names_it(option: str, tmp_path: Path) -> None:
     path = tmp_path / "no" / "such" / "folder"

@@ -80,7 +80,7 @@ def doctor(*, as_json: bool) -> None:
     bustedwall doctor
     bustedwall doctor --json
     """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
-    abilities, host = find_out(), look()
+    host, abilities = look(), find_out()  # trying things may take a higher limit
     click.echo(_data(abilities, host) if as_json else _page(abilities, host), nl=as_json)
     sys.exit(Exit.OK if _works(abilities) else Exit.FINDING)
 

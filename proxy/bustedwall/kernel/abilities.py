@@ -19,6 +19,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from threading import Thread
 
+from bustedwall.kernel.descriptors import have_least
 from bustedwall.kernel.endings import errno_name
 from bustedwall.kernel.trials import FAMILIES, TRIALS, Aid, Bench, Family, NoEffectError, Trial
 from bustedwall.terms.needs import Ability, Needs
@@ -77,7 +78,9 @@ def find_out() -> Abilities:
     """Try everything, side by side; on an idle machine it takes `LIMIT` at most, and mostly a few milliseconds.
 
     A thread closes what was opened for it, which takes some 100 ms more: see `Abilities.leave`.
+    Raises OSError where there are too few descriptors to try anything.
     """
+    have_least()
     began = time.monotonic()
     families = tuple(family for family in FAMILIES if family is FAMILIES[0] or family.here())
     closing, here = ExitStack(), _descriptors()

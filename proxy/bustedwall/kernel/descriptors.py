@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import resource
+
+LEAST = 128
+"""As many as a start takes: what the kernel can do is tried on some seventy at once."""
 
 _OWN = 64
 """Those that are no flow's: the epoll, timers, doors, journal, threads."""
+
+
+def have_least() -> None:
+    """Allow ourselves what a start takes; raises OSError where the machine does not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= LEAST:
+        return
+    if hard != resource.RLIM_INFINITY and hard < LEAST:
+        raise OSError(errno.EMFILE, f"{hard} descriptors are too few, {LEAST} are enough", "ulimit -n")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (LEAST, hard))
 
 
 def room(descriptors: int) -> int:

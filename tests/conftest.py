@@ -40,7 +40,7 @@ hypothesis.settings.load_profile("house")
 PURE = {"faults", "flow", "policy", "terms"}
 """Folders of tests that have no Deferreds, no sockets and no peers."""
 
-UNPRIVILEGED = {"kernel", "sockets"}
+UNPRIVILEGED = (HERE / "kernel", HERE / "sockets")
 """Folders whose tests show what is done without privilege, but for those that say that they need it."""
 
 _waiting: list[Deferred[object]] = []
@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is run as nobody, and give a property, which is hundreds of tests, more time than a test."""
     for item in items:
         needs = any(map(item.get_closest_marker, ("root", "real")))
-        if UNPRIVILEGED & set(item.path.relative_to(HERE).parts) and not needs:
+        if any(map(item.path.is_relative_to, UNPRIVILEGED)) and not needs:
             item.add_marker(pytest.mark.nobody)
         if getattr(getattr(item, "obj", None), "hypothesis", None) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(PROPERTY))

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import contextlib
 import http.server
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.web import serving
 
 from bustedwall.suite.plan import load_suite
 from bustedwall.suite.starter import TRIALS, Protocol, guess, starter
@@ -35,25 +33,12 @@ def test_a_protocol_is_guessed_by_what_is_said_first_and_by_the_port() -> None:
     assert guess(7777, b"220 smtp")[0] is Protocol.GENERIC
 
 
-@contextlib.contextmanager
-def served(folder: Path) -> Iterator[int]:
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.real("curl")
 @pytest.mark.timeout(200)
 def test_a_starter_runs_as_it_was_made(tmp_path: Path) -> None:
     ours = [sys.executable, "-m", "bustedwall"]
     (tmp_path / "empty").mkdir()  # byte by byte, its listing takes a third of a second
-    with served(tmp_path / "empty") as port:
+    with serving(partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "empty")) as port:
         address = f"127.0.0.1:{port}"
         made = [*ours, "suite", "init", "--upstream", address, "--protocol", "http", "-o", "f.yaml", "--"]
         made += ["curl", "-sSf", "--max-time", "10", f"http://{address}/"]

@@ -36,9 +36,9 @@ class CommandFile:
         self._rest = b""
         """The beginning of a line whose end has not come yet."""
         self._ours = _make(path)
-        drains = not self._ours and _is_read(path)
+        another = not self._ours and _is_read(path)  # the run that drains; any other has the lock, too
         self._fd = _locked(path)
-        if drains:
+        if another:
             os.close(self._fd)
             self._fd, self._ours = _replaced(path), True
         reactor.addReader(self)

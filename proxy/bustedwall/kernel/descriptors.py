@@ -14,12 +14,8 @@ _OWN = 64
 
 def have_least() -> None:
     """Allow ourselves what a start takes; raises OSError where the machine does not."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= LEAST:
-        return
-    if hard != resource.RLIM_INFINITY and hard < LEAST:
-        raise OSError(errno.EMFILE, f"{hard} descriptors are too few, {LEAST} are enough", "ulimit -n")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (LEAST, hard))
+    if (allowed := _allow(LEAST)) < LEAST:
+        raise OSError(errno.EMFILE, f"{allowed} descriptors are too few, {LEAST} are enough", "ulimit -n")
 
 
 def room(descriptors: int) -> int:
@@ -29,10 +25,14 @@ def room(descriptors: int) -> int:
 
 def seats(flows: int) -> int:
     """Ask the kernel for the descriptors of so many flows; return for how many flows there are some."""
+    return max(1, min(flows, room(_allow(2 * flows + _OWN))))
+
+
+def _allow(wanted: int) -> int:
+    """Allow ourselves so many, or as many as the kernel lets us; return how many of them there are."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
-    wanted = 2 * flows + _OWN
     allowed = wanted if hard == unlimited else min(wanted, hard)
     if soft != unlimited and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return max(1, min(flows, room(allowed)))
+    return allowed

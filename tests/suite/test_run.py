@@ -206,6 +206,37 @@ def test_a_program_of_other_words_is_found_by_its_phases_and_stopped(run: Run) -
     assert verdicts(done) == {"heals": "PASSED"}, done.stdout
 
 
+POOL = """\
+import os, socket, time
+address = os.environ["BUSTEDWALL_SITE_HOST"], int(os.environ["BUSTEDWALL_SITE_PORT"])
+pool = [socket.create_connection(address) for _ in range(25)]
+for one in pool:
+    one.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    assert one.recv(65536)
+print("warm", flush=True)
+time.sleep(1)
+for one in pool:
+    one.close()
+time.sleep(60)
+"""
+
+
+@SECONDS
+def test_a_pool_that_gave_up_has_not_recovered_by_what_it_read_before_the_break(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pool.py").write_text(POOL)
+    done = run("""
+        - name: gave-up
+          matrix: {within: [30s, 10m]}
+          within: "{within}"
+          policies: [cable-pull]
+          phases: {warm: {until: {output: warm}}, break: 100ms, heal: {until: {fact: flow-closed, times: 25}}}
+          run: ["{python}", pool.py]
+          expect: {fired: false, recovered: {within: 20s}}
+        """)
+    assert verdicts(done) == {"gave-up[within=30s]": "FAILED", "gave-up[within=10m]": "FAILED"}
+    assert "no byte of the server came in the " in done.stdout
+
+
 @SECONDS
 def test_repeat_plays_a_case_again_with_other_draws(run: Run) -> None:
     done = run("- {name: one, run: ['{python}', get.py]}\n", "--repeat", "3", "--jobs", "2")

@@ -11,7 +11,7 @@ from bustedwall.suite import gaps
 from bustedwall.suite.expected import Expect
 from bustedwall.suite.model import Scenario
 from bustedwall.suite.plan import Case
-from bustedwall.suite.result import Happened, Phase, PhaseName, Sample, Verdict
+from bustedwall.suite.result import Happened, Phase, PhaseName, Verdict
 from bustedwall.suite.stage import Ending, Known
 
 _LAST_LINE = 160
@@ -31,7 +31,8 @@ class Seen:
     seconds: float
     """How long it ran."""
     phases: Sequence[Phase]
-    samples: Sequence[Sample]
+    recovered: float | None
+    """When the first byte of the server came after the healing; None: none did, or nobody asked."""
     twice: int
     """Turns that the server has seen again; 0 where the scenario does not ask."""
     open_at_end: int
@@ -153,24 +154,11 @@ def _recovery(within: float, seen: Seen) -> Iterator[str]:
     if heal is None:
         yield "nothing was healed, so it could not recover: the scenario has no heal, or its break was not over"
         return
-    after = recovery(seen.samples, seen.known.facts, heal.began)
-    if after is None:
+    if seen.recovered is None:
         since = heal.ended - heal.began
         yield f"it has not recovered: no byte of the server came in the {since:.2f} s since it was healed"
-    elif after > within:
+    elif (after := seen.recovered - heal.began) > within:
         yield f"it recovered {after:.2f} s after it was healed, expected {within:g} s"
-
-
-def recovery(samples: Sequence[Sample], facts: Sequence[Happened], healed: float) -> float | None:
-    """Return how long after the healing the first byte of the server came; None: none did."""
-    before: dict[tuple[str | None, int | None], int] = {}
-    for sample in samples:
-        if sample.at <= healed:
-            before[sample.proxy, sample.flow] = sample.from_server
-    times = [one.at for one in samples if one.at > healed and one.from_server > before.get((one.proxy, one.flow), 0)]
-    closed = [one for one in facts if one.fact == "flow-closed" and one.at > healed]
-    times += [one.at for one in closed if one.told["from_server"] > before.get((one.proxy, one.flow), 0)]
-    return min(times) - healed if times else None
 
 
 def _status(code: int | None) -> str:

@@ -21,6 +21,7 @@ from bustedwall.suite.ground import Ground, variables
 from bustedwall.suite.judge import Seen, verdict, waiting
 from bustedwall.suite.lines import Lines
 from bustedwall.suite.program import CannotStartError, Program
+from bustedwall.suite.recovery import Recovery, carried
 from bustedwall.suite.result import CaseResult, Happened, Verdict
 from bustedwall.suite.sampling import Sampling
 from bustedwall.suite.stage import Act, Ending, Known, Stage
@@ -69,6 +70,8 @@ class Performance:
         """It is we who have ended the program."""
         self._open_at_end = 0
         self._sampling = Sampling(scenario.within)
+        self._recovery: Recovery | None = None
+        """None: it is not healed yet, or nobody asks how soon it goes on."""
 
     def play(self) -> CaseResult:
         """Play it; raises InterruptedCaseError."""
@@ -124,7 +127,7 @@ class Performance:
         while self._stage.ending is None:
             if self._ground.stop.is_set():
                 raise InterruptedCaseError
-            self._heard(program.read(SOON if self._stage.waits else LATER))
+            self._heard(program.read(SOON if self._stage.waits or self._recovers else LATER))
             over = program.exit is not None
             self._look()
             acts = self._stage.program_ended(self._known) if over else self._stage.look(self._known)
@@ -145,6 +148,9 @@ class Performance:
             self._known.facts.append(self._happened(told))
         self._known.at = self._now()
         self._sampling.take(self._known.at, self._client, self._proxies)
+        if self._recovers and self._recovery is not None:
+            now = carried(self._client, self._proxies)
+            self._recovery.look(self._now(), now)
 
     def _happened(self, told: Json) -> Happened:
         at = (datetime.fromisoformat(told["at"]) - self._at).total_seconds()
@@ -163,8 +169,7 @@ class Performance:
                     for signal in self._stage.signals:
                         self._client.fire(signal)
                 case Act.HEAL:
-                    for name in self._proxies:
-                        self._client.proxy(name).clear()
+                    self._heal()
                 case Act.STOP:
                     pass  # whoever holds the program does it
 
@@ -176,6 +181,18 @@ class Performance:
         for name, own in self._proxies.items():
             if not self._case.scenario.on or own in self._case.scenario.on:
                 self._client.proxy(name).use(uses)
+
+    def _heal(self) -> None:
+        if self._stage.ending is None and self._case.scenario.expect.recovered is not None:
+            before = carried(self._client, self._proxies)
+            self._look()  # what has closed until now has not recovered
+            self._recovery = Recovery(before, len(self._known.facts))
+        for name in self._proxies:
+            self._client.proxy(name).clear()
+
+    @property
+    def _recovers(self) -> bool:
+        return self._recovery is not None and not self._recovery.over
 
     # ---- before and after
 
@@ -201,7 +218,7 @@ class Performance:
             code,
             seconds,
             self._stage.over,
-            self._sampling.samples,
+            None if self._recovery is None else self._recovery.at(self._known.facts),
             len(seen_twice({**one.told, "fact": one.fact, "proxy": one.proxy} for one in self._known.facts)),
             self._open_at_end,
         )

@@ -7,6 +7,7 @@ from bustedwall.suite.model import Scenario
 from bustedwall.suite.plan import Applied, Case
 from bustedwall.suite.result import Happened, Phase, PhaseName, Verdict
 from bustedwall.suite.stage import Ending, Known
+from bustedwall.suite.written import Written
 
 BROKE = (Phase(PhaseName.BREAK, 0.0, 9.0),)
 
@@ -35,7 +36,9 @@ def seen(
     exit: int | None = 0,  # noqa: A002 (as Seen has it)
     **more: object,
 ) -> Seen:
-    known = Known(list(facts), text, 9.0)
+    written = Written(("ok", "Traceback"))
+    written.add(text)
+    known = Known(list(facts), written, 9.0)
     rest = {"unmet": "", "seconds": 1.0, "phases": BROKE, "recovered": None, "twice": 0, "open_at_end": 0} | more
     return Seen(known, ending, exit=exit, **rest)
 

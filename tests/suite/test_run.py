@@ -206,6 +206,26 @@ def test_a_program_of_other_words_is_found_by_its_phases_and_stopped(run: Run) -
     assert verdicts(done) == {"heals": "PASSED"}, done.stdout
 
 
+@SECONDS
+def test_texts_are_looked_for_in_all_that_is_written_and_with_their_names_filled_in(run: Run) -> None:
+    done = run(
+        """
+        - name: lost
+          matrix: {more: [10, 3000000]}
+          run: ["{python}", -c, "print('Traceback: {more}'); print('x' * {more})"]
+          expect: {output: {has: ["Traceback: {more}"], lacks: [Traceback]}}
+        - name: names
+          matrix: {word: [record]}
+          run: echo "a {word} at {site.address}, {{word}} in {folder}"
+          phases: {warm: {until: {output: "{{word}} in {folder}"}}}
+          expect: {fired: false, output: {has: ["a {word} at {site.address}, {{word}}"], lacks: ["{{site.address}}"]}}
+        """
+    )
+    expected = {"lost[more=10]": "FAILED", "lost[more=3000000]": "FAILED", "names[word=record]": "PASSED"}
+    assert verdicts(done) == expected, done.stdout
+    assert "it did not write" not in done.stdout
+
+
 POOL = """\
 import os, socket, time
 address = os.environ["BUSTEDWALL_SITE_HOST"], int(os.environ["BUSTEDWALL_SITE_PORT"])
@@ -261,6 +281,18 @@ def test_a_mistake_is_told_with_its_place_and_the_nearest_word_before_anything_r
     done = refused("- {name: one, run: 'nc {sit.port}'}\n")
     assert "'{sit.port}' means nothing here" in done.stderr
     assert "did you mean 'site.port'?" in done.stderr
+    done = refused("""
+        - name: one
+          run: x
+          phases: {warm: {until: {output: "{fodler}"}}}
+          expect: {output: {has: ["at {site.adress}", "{{user}}"], lacks: ["{user}"]}}
+        """)
+    assert "scenarios[0].phases.warm.until.output: '{fodler}' means nothing here" in done.stderr
+    assert "scenarios[0].expect.output.has[0]: '{site.adress}' means nothing here" in done.stderr
+    assert "did you mean 'site.address'?" in done.stderr
+    assert "scenarios[0].expect.output.lacks[0]: '{user}' means nothing here" in done.stderr
+    assert "for the text itself write {{user}}" in done.stderr
+    assert done.stderr.count("means nothing here") == 3
 
 
 def test_a_name_that_no_case_has_is_a_wrong_command_line(refused: Refused) -> None:

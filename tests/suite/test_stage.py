@@ -5,6 +5,7 @@ from __future__ import annotations
 from bustedwall.suite.phases import Phases
 from bustedwall.suite.result import Happened, PhaseName
 from bustedwall.suite.stage import Act, Ending, Known, Stage
+from bustedwall.suite.written import Written
 
 
 def stage(within: float = 10.0, **phases: object) -> Stage:
@@ -16,7 +17,9 @@ def fact(name: str, **told: object) -> Happened:
 
 
 def at(seconds: float, *facts: Happened, text: str = "") -> Known:
-    return Known(list(facts), text, seconds)
+    written = Written(("warm", "ready", "x"))
+    written.add(text)
+    return Known(list(facts), written, seconds)
 
 
 def parts(one: Stage) -> list[tuple[str, float, float]]:

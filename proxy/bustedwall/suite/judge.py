@@ -13,6 +13,7 @@ from bustedwall.suite.model import Scenario
 from bustedwall.suite.plan import Case
 from bustedwall.suite.result import Happened, Phase, PhaseName, Verdict
 from bustedwall.suite.stage import Ending, Known
+from bustedwall.suite.written import Written
 
 _LAST_LINE = 160
 """Characters of the program's last line that a sentence quotes."""
@@ -95,7 +96,7 @@ def _failed(scenario: Scenario, seen: Seen) -> Iterator[str]:
     if seen.ending is Ending.PHASE_LATE:
         yield f"the {seen.phases[-1].name.value} part was not over in time: {seen.unmet}"
     yield from _exit(scenario, seen)
-    yield from _output(expect, seen.known.text)
+    yield from _output(expect, seen.known.written)
     if not expect.duration.allow(seen.seconds):
         bounds = expect.duration
         most = "" if bounds.at_most is None else f" and at most {bounds.at_most:g} s"
@@ -111,25 +112,25 @@ def _exit(scenario: Scenario, seen: Seen) -> Iterator[str]:
     expected = scenario.expect.exit
     if seen.ending is Ending.LATE:
         if expected != "hangs":
-            yield f"it had not ended after {scenario.within:g} s{_last_line(seen.known.text)}"
+            yield f"it had not ended after {scenario.within:g} s{_last_line(seen.known.written)}"
         return
     if expected == "hangs":
-        yield f"it ended with {_status(seen.exit)}, expected it to hang{_last_line(seen.known.text)}"
+        yield f"it ended with {_status(seen.exit)}, expected it to hang{_last_line(seen.known.written)}"
         return
     if seen.exit is None or expected == "any":
         return  # we have stopped it, as its last part was over
     right = seen.exit != 0 if expected == "nonzero" else seen.exit == expected
     if not right:
         wanted = "another status than 0" if expected == "nonzero" else expected
-        yield f"it ended with {_status(seen.exit)}, expected {wanted}{_last_line(seen.known.text)}"
+        yield f"it ended with {_status(seen.exit)}, expected {wanted}{_last_line(seen.known.written)}"
 
 
-def _output(expect: Expect, text: str) -> Iterator[str]:
+def _output(expect: Expect, written: Written) -> Iterator[str]:
     for part in expect.output.has:
-        if part not in text:
-            yield f"it did not write {part!r}{_last_line(text)}"
+        if not written.has(part):
+            yield f"it did not write {part!r}{_last_line(written)}"
     for part in expect.output.lacks:
-        if part in text:
+        if written.has(part):
             yield f"it wrote {part!r}"
 
 
@@ -165,8 +166,8 @@ def _status(code: int | None) -> str:
     return "no status" if code is None else f"signal {-code}" if code < 0 else f"exit {code}"
 
 
-def _last_line(text: str) -> str:
-    line = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+def _last_line(written: Written) -> str:
+    line = written.last_line()
     if not line:
         return ""
     return f"; its last line: {line if len(line) <= _LAST_LINE else f'{line[:_LAST_LINE]}…'}"

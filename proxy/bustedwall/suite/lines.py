@@ -13,16 +13,12 @@ HALF = 400
 WIDTH = 2_000
 """Characters that are kept of a line."""
 
-TEXT = 1 << 20
-"""Characters in which a suite may look for something; the last ones."""
-
 
 class Lines:
     """The output of one program."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._text = ""
         self._part = ""
         self._part_at = 0.0
         self._first: list[Line] = []
@@ -30,9 +26,8 @@ class Lines:
         self._count = 0
 
     def add(self, at: float, data: bytes) -> str:
-        """Take what has come at a time; return the text so far."""
+        """Take what has come at a time; return it as text."""
         new = self._decoder.decode(data)
-        self._text = (self._text + new)[-TEXT:]
         if not self._part:
             self._part_at = at
         *whole, self._part = (self._part + new).split("\n")
@@ -40,7 +35,7 @@ class Lines:
             self._keep(Line(round(self._part_at, 3), _cut(text)))
             self._part_at = at
         self._part = self._part[:WIDTH]
-        return self._text
+        return new
 
     @property
     def kept(self) -> tuple[Line, ...]:

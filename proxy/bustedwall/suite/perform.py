@@ -24,8 +24,10 @@ from bustedwall.suite.program import CannotStartError, Program
 from bustedwall.suite.recovery import Recovery, carried
 from bustedwall.suite.result import CaseResult, Happened, Verdict
 from bustedwall.suite.sampling import Sampling
+from bustedwall.suite.sought import sought, with_names
 from bustedwall.suite.stage import Act, Ending, Known, Stage
 from bustedwall.suite.turn import Turn
+from bustedwall.suite.written import Written
 
 SOON = 0.02
 """Seconds between two looks while a part waits for something."""
@@ -101,9 +103,12 @@ class Performance:
 
     def _play(self, folder: Path) -> CaseResult:
         names = dict(self._open())
-        scenario = self._case.scenario
-        self._do(self._stage.begin())
         words = {**self._ground.known, **names, "folder": folder, "python": sys.executable}
+        scenario = with_names(self._case.scenario, words)
+        self._case = replace(self._case, scenario=scenario)
+        self._known.written = Written(sought(scenario))
+        self._stage = Stage(scenario.phases, scenario.within)
+        self._do(self._stage.begin())
         env = {name: filled(text, words) for name, text in scenario.env.items()}
         program = Program(
             [filled(word, words) for word in scenario.run],
@@ -115,10 +120,11 @@ class Performance:
         try:
             self._watch(program)
         except BaseException:
-            program.stop(grace=0.0)
+            program.stop(self._heard, grace=0.0)
             raise
         ended = self._now()
-        self._heard(program.rest() if program.exit is not None and not self._stopped else b"")
+        if not self._stopped:
+            program.rest(self._heard)
         return self._judged(program.exit if not self._stopped else None, ended - started)
 
     # ---- while the program runs
@@ -133,7 +139,7 @@ class Performance:
             acts = self._stage.program_ended(self._known) if over else self._stage.look(self._known)
             if Act.STOP in acts and not over:
                 self._open_at_end = self._known.open_flows()
-                self._heard(program.stop())
+                program.stop(self._heard)
                 self._stopped = True
             self._do(acts)
 
@@ -158,7 +164,7 @@ class Performance:
 
     def _heard(self, data: bytes) -> None:
         if data:
-            self._known.text = self._lines.add(self._now(), data)
+            self._known.written.add(self._lines.add(self._now(), data))
 
     def _do(self, acts: list[Act]) -> None:
         for act in acts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -24,6 +24,7 @@ from bustedwall.suite.filling import names_in, put_in
 from bustedwall.suite.model import Scenario, Service, SuiteFile, SuiteProxy
 from bustedwall.suite.phases import Phases
 from bustedwall.suite.result import Value
+from bustedwall.suite.sought import sought
 from bustedwall.terms import facts
 from bustedwall.terms.scalars import shown
 
@@ -223,8 +224,10 @@ def _names(document: Document, file: SuiteFile, cases: tuple[Case, ...]) -> Iter
     index = {name: i for i, name in enumerate(_scenario_names(document))}
     for case in cases:
         scenario, at = case.scenario, ("scenarios", index.get(case.scenario.name, 0))
-        words = [*scenario.run, *scenario.env.values()]
-        yield from _unknown(document, (*at, "run"), words, [*known, *OF_CASE, *case.values])
+        here = [*known, *OF_CASE, *case.values]
+        yield from _unknown(document, (*at, "run"), scenario.run, here)
+        yield from _unknown(document, (*at, "env"), scenario.env.values(), here)
+        yield from _unknown(document, at, sought(scenario), here)
         for name in scenario.on:
             if name not in on:
                 yield document.problem((*at, "on"), f"there is no proxy '{name}'", suggestion(name, on))
@@ -253,11 +256,13 @@ def _scenario_names(document: Document) -> list[object]:
     return [document.at(("scenarios", i, "name")) for i in range(len(scenarios) if isinstance(scenarios, list) else 0)]
 
 
-def _unknown(document: Document, at: At, texts: list[str], known: list[str]) -> Iterator[Problem]:
+def _unknown(document: Document, at: At, texts: Iterable[str], known: list[str]) -> Iterator[Problem]:
     for text in texts:
         for name in names_in(text):
             if name not in known:
-                hint = suggestion(name, known)
+                hint = (
+                    nearest(name, known) or f"for the text itself write {{{{{name}}}}}; known here: {', '.join(known)}"
+                )
                 yield _place(document, at, text).problem(f"'{{{name}}}' means nothing here", hint)
 
 

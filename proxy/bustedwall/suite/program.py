@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from select import POLLIN, poll
 
@@ -17,6 +17,12 @@ GRACE = 5.0
 """Seconds that a program may take from the signal that asks it to end; then it is killed."""
 
 _PIECE = 1 << 16
+
+_REST = 1 << 20
+"""Bytes that a pipe may hold: what is left in it of a program that has ended. One that left its group may write on."""
+
+Heard = Callable[[bytes], object]
+"""Hears what a program writes, a piece at a time: all of it may be more than there is memory."""
 
 
 class CannotStartError(Exception):
@@ -71,27 +77,26 @@ class Program:
             self._open = False
         return data
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, grace: float = GRACE) -> bytes:
-        """End it, and all of its group; return what it has written until then."""
-        said = b""
+    def stop(self, heard: Heard, number: signal.Signals = signal.SIGTERM, grace: float = GRACE) -> None:
+        """End it, and all of its group; tell what it has written until then."""
         over = time.monotonic() + grace
         self._signal(number)
         while self.exit is None and time.monotonic() < over:
-            said += self.read(0.02)
+            heard(self.read(0.02))
         self._signal(signal.SIGKILL)
         self._child.wait()
-        return said + self.rest()
+        self.rest(heard)
 
-    def rest(self) -> bytes:
-        """Return what it has written, once it has ended; those that it has started are ended."""
+    def rest(self, heard: Heard) -> None:
+        """Tell what it has written, once it has ended; those that it has started are ended."""
         self._signal(signal.SIGKILL)
-        said = b""
-        while piece := self.read(0.0):
-            said += piece
+        left = _REST
+        while left > 0 and (piece := self.read(0.0)):
+            heard(piece)
+            left -= len(piece)
         assert self._child.stdout is not None
         self._child.stdout.close()
         self._remains.group_over(self._child.pid)
-        return said
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended; so has its group

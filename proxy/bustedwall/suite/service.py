@@ -115,7 +115,7 @@ class Running:
         """End it."""
         self._over.set()
         self._reader.join()
-        self._program.stop(signal.Signals[f"SIG{self.service.stop}"])
+        self._program.stop(len, signal.Signals[f"SIG{self.service.stop}"])  # nobody asks any more what it writes
 
     def _prepare(self, command: Command) -> None:
         name = f"service {self.service.name}: {command[0] if command[0] != 'sh' else command[-1]}"
@@ -131,15 +131,23 @@ class Running:
             program = Program([filled(word, self._known) for word in command], self._env, self._home, self._remains)
         except CannotStartError as error:
             raise BrokenError(f"service {self.service.name}: {error}") from error
-        over, said = time.monotonic() + within, b""
+        over, said = time.monotonic() + within, bytearray()
+
+        def hear(piece: bytes) -> None:
+            said.extend(piece)
+            del said[:-_SAID]
+
         try:
             while program.exit is None and time.monotonic() < over:
-                said = (said + program.read(_LOOK))[-_SAID:]
+                hear(program.read(_LOOK))
         except BaseException:
-            program.stop(grace=0.0)
+            program.stop(hear, grace=0.0)
             raise
         code = program.exit
-        said += program.rest() if code is not None else program.stop(grace=0.0)
+        if code is None:
+            program.stop(hear, grace=0.0)
+        else:
+            program.rest(hear)
         self._lines.extend(said.decode(errors="replace").splitlines())
         return code
 

@@ -20,6 +20,7 @@ from enum import Enum
 from bustedwall.client.effect import meant
 from bustedwall.suite.phases import Phases, Until, WrittenPhase
 from bustedwall.suite.result import Happened, Phase, PhaseName
+from bustedwall.suite.written import Written
 
 
 class Act(Enum):
@@ -45,7 +46,7 @@ class Known:
     """What a case has seen so far."""
 
     facts: list[Happened] = field(default_factory=list)
-    text: str = ""
+    written: Written = field(default_factory=Written)
     """What the program has written."""
     at: float = 0.0
     """Seconds since the case began, now."""
@@ -171,7 +172,7 @@ def _lacks(until: Until, known: Known, recent: Sequence[Happened]) -> Iterator[s
         yield f"the fact {until.fact} did not come{_so_often(until.times)}"
     if until.signal is not None and not any(_is_signal(until.signal, one) for one in recent):
         yield f"nobody fired the signal {until.signal}"
-    if until.output is not None and until.output not in known.text:
+    if until.output is not None and not known.written.has(until.output):
         yield f"the program did not write {until.output!r}"
 
 

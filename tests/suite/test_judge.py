@@ -12,9 +12,9 @@ from bustedwall.suite.written import Written
 BROKE = (Phase(PhaseName.BREAK, 0.0, 9.0),)
 
 
-def case(**what: object) -> Case:
+def case(*, rules: tuple[str, ...] = ("now",), **what: object) -> Case:
     scenario = Scenario.model_validate({"name": "one", "run": "x"} | what)
-    return Case("one", {}, scenario, (Applied("cut", {}, None),), 1)
+    return Case("one", {}, scenario, (Applied("cut", {}, None, rules),), 1)
 
 
 def fact(at: float, name: str, **told: object) -> Happened:
@@ -55,7 +55,19 @@ def test_what_is_as_expected_and_met_its_fault_has_passed() -> None:
 def test_a_fault_that_never_came_is_vacuous_unless_it_is_said_that_it_need_not() -> None:
     assert why(case(), seen()) == ("VACUOUS", "cut never fired: the program has not met it")
     assert verdict(case(expect={"fired": False}), seen())[0] is Verdict.PASSED
-    assert verdict(case(expect={"fired": {"cut": {"at_most": 3}}}), seen())[0] is Verdict.PASSED
+    for none in (0, {"at_least": 0}, {"at_most": 0}, {"at_least": 0, "at_most": 3}):
+        assert verdict(case(expect={"fired": {"cut": none}}), seen())[0] is Verdict.PASSED, none
+        assert verdict(case(expect={"fired": {"cut/now": none}}), seen())[0] is Verdict.PASSED, "it has no other rule"
+    assert verdict(case(expect={"fired": {"cut": {"at_most": 3}}}), seen())[0] is Verdict.VACUOUS
+    assert verdict(case(expect={"fired": {"cut": {"at_most": 3}}}), seen(*EFFECTIVE))[0] is Verdict.PASSED
+
+
+def test_a_policy_of_which_one_rule_is_not_to_fire_still_has_to_by_its_others() -> None:
+    one = case(rules=("now", "late"), expect={"fired": {"cut/late": 0}})
+    assert why(one, seen()) == ("VACUOUS", "cut never fired: the program has not met it")
+    assert verdict(one, seen(*EFFECTIVE))[0] is Verdict.PASSED
+    none = case(rules=("now", "late"), expect={"fired": {"cut/late": 0, "cut/now": {"at_least": 0}}})
+    assert verdict(none, seen())[0] is Verdict.PASSED
 
 
 def test_a_fault_that_fired_and_did_nothing_is_vacuous() -> None:

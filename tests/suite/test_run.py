@@ -295,6 +295,21 @@ def test_a_mistake_is_told_with_its_place_and_the_nearest_word_before_anything_r
     assert done.stderr.count("means nothing here") == 3
 
 
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ("expect: {fired: {reset-mid-response/cutt: 0}}", "expect.fired['reset-mid-response/cutt']"),
+        ("phases: {break: {until: {fired: reset-mid-response/cutt}}}", "phases.break.until.fired"),
+    ],
+)
+def test_a_rule_that_its_policy_has_not_is_a_mistake(refused: Refused, said: str, place: str) -> None:
+    policies = "policies: [reset-mid-response: {after: '{n}'}], matrix: {n: [1B, 2B]}"
+    done = refused(f"- {{name: one, run: x, {policies}, {said}}}\n")
+    assert f"scenarios[0].{place}: policy 'reset-mid-response' has no rule 'cutt'" in done.stderr
+    assert "did you mean 'cut'?" in done.stderr
+    assert done.stderr.count("has no rule") == 1, "once, and not for each case of the matrix"
+
+
 def test_a_name_that_no_case_has_is_a_wrong_command_line(refused: Refused) -> None:
     done = refused("- {name: one, run: ['{python}', get.py]}\n", "-k", "tow")
     assert done.exit_code == 2

@@ -52,6 +52,11 @@ class Counts(Strict):
         said += [] if self.at_most is None else [f"at most {self.at_most}"]
         return " and ".join(said) or "any number"
 
+    @property
+    def none_is_right(self) -> bool:
+        """Tell whether it was said that there may be none; who says only `at_most` has not said so."""
+        return self.at_most == 0 or (self.at_least == 0 and "at_least" in self.model_fields_set)
+
     def allow(self, count: int) -> bool:
         """Tell whether so many are right."""
         return self.at_least <= count and (self.at_most is None or count <= self.at_most)

@@ -67,7 +67,8 @@ class Expect(Strict):
     """How long it runs."""
     fired: dict[str, Counts] | Annotated[bool, Field(strict=True)] = True
     """By policy, or by rule `POLICY/RULE`, how often it fires. True: each policy at least once, and with an effect;
-    that holds for those that are not named, too. False: none has to."""
+    that holds whatever is named, unless 0, `at_least: 0` or `at_most: 0` is said of the policy, or of each of its
+    rules. False: none has to."""
     flows: Counts = Counts()
     """How many connections the program opens."""
     reconnects: Reconnects = Reconnects()

@@ -10,7 +10,7 @@ from bustedwall.client.link import Json
 from bustedwall.suite import gaps
 from bustedwall.suite.expected import Expect
 from bustedwall.suite.model import Scenario
-from bustedwall.suite.plan import Case
+from bustedwall.suite.plan import Applied, Case
 from bustedwall.suite.result import Happened, Phase, PhaseName, Verdict
 from bustedwall.suite.stage import Ending, Known
 from bustedwall.suite.written import Written
@@ -50,7 +50,7 @@ def verdict(case: Case, seen: Seen) -> tuple[Verdict, tuple[str, ...]]:
         return Verdict.BROKEN, broken
     effects = [effect(_facts(seen.known.facts), policy.name) for policy in case.policies]
     vacuous = [] if seen.phase(PhaseName.BREAK) else ["the program had ended before anything was broken"]
-    vacuous += _vacuous(case.scenario.expect, effects) if not vacuous else []
+    vacuous += _vacuous(case, effects) if not vacuous else []
     failed = list(_failed(case.scenario, seen))
     if failed:
         return Verdict.FAILED, (*failed, *vacuous)
@@ -81,14 +81,19 @@ def _broken(seen: Seen) -> Iterator[str]:
         yield f"the server was never reached: {failed.told['address']}: {failed.told['error']}"
 
 
-def _vacuous(expect: Expect, effects: Sequence[Effect]) -> list[str]:
+def _vacuous(case: Case, effects: Sequence[Effect]) -> list[str]:
     """Return what is to be said of each policy that had no effect, and had to have one."""
-    if expect.fired is False:
-        return []
-    named = expect.fired if isinstance(expect.fired, dict) else {}
-    # A policy whose rules are counted is spared only where none of them need fire.
-    spared = {rule.partition("/")[0] for rule, count in named.items() if count.at_least == 0}
-    return [f"{one}: the program has not met it" for one in effects if not one.effective and one.rule not in spared]
+    pairs = zip(case.policies, effects, strict=True)
+    missed = [one for policy, one in pairs if not one.effective and not _spared(policy, case.scenario.expect)]
+    return [f"{one}: the program has not met it" for one in missed]
+
+
+def _spared(policy: Applied, expect: Expect) -> bool:
+    """Tell whether it was said that a policy need not fire: of it, or of each of its rules."""
+    if isinstance(expect.fired, bool):
+        return not expect.fired
+    free = {name for name, count in expect.fired.items() if count.none_is_right}
+    return policy.name in free or {f"{policy.name}/{rule}" for rule in policy.rules} <= free
 
 
 def _failed(scenario: Scenario, seen: Seen) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -16,32 +16,17 @@ from bustedwall.policy.missing import Terms
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.shelf import Shelf, read_file
-from bustedwall.policy.source import Document, Place
+from bustedwall.policy.source import Document
 from bustedwall.policy.source import Path as At
 from bustedwall.policy.use import read_entry
-from bustedwall.policy.words import nearest, suggestion
-from bustedwall.suite.filling import names_in, put_in
+from bustedwall.suite.filling import put_in
+from bustedwall.suite.meaning import one_namespace, unknown_names
 from bustedwall.suite.model import Scenario, Service, SuiteFile, SuiteProxy
-from bustedwall.suite.phases import Phases
 from bustedwall.suite.result import Value
-from bustedwall.suite.sought import sought
-from bustedwall.terms import facts
 from bustedwall.terms.scalars import shown
-
-FACTS = tuple(getattr(facts, kind).name for kind in facts.__all__ if kind != "Fact")
-"""What can be waited for, by name."""
 
 MOST_CASES = 10_000
 """Cases of one suite."""
-
-PLACE = ("host", "port", "address")
-"""What is known of a service and of a proxy, as `{name.port}`."""
-
-OF_CASE = ("folder", "python")
-"""What stands for something in a program's words besides: an empty folder, and the Python that runs us."""
-
-OF_SERVICE = ("port", "host", "address", "folder", "python")
-"""The same of a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +38,8 @@ class Applied:
     """The values of its parameters that somebody gave."""
     text: str | None
     """Its own text, where it is not of the library."""
+    rules: tuple[str, ...]
+    """The names of its rules."""
 
     def __str__(self) -> str:
         """Return it as a command line has it: `NAME:key=value`."""
@@ -97,10 +84,10 @@ def load_suite(path: Path) -> Suite:
     cases = tuple(reader.cases())
     problems += reader.problems
     if file is not None:
-        problems += _one_namespace(document, file)
-        problems += _names(document, file, cases)
+        problems += one_namespace(document, file)
+        problems += unknown_names(document, file, cases)
     if file is None or problems:
-        raise PolicyError(problems)
+        raise PolicyError(list(dict.fromkeys(problems)))  # each case of a matrix has the same
     return Suite(file.suite, path, file.seed, file.time_scale, tuple(file.services), tuple(file.proxies), cases)
 
 
@@ -185,7 +172,8 @@ class _Reader:
         own = use.is_path or found.file.name in self._shelf.defined
         values = {name: located.value for name, located in use.given.items()}
         given = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
-        return Applied(found.file.name, given, json.dumps(found.document.data) if own else None)
+        text = json.dumps(found.document.data) if own else None
+        return Applied(found.file.name, given, text, tuple(rule.name for rule in found.file.rules))
 
 
 def _value(value: object) -> Value:
@@ -196,79 +184,3 @@ def _value(value: object) -> Value:
         if isinstance(given, dict):
             return use_of(str(name), given)
     return shown(value)
-
-
-def _one_namespace(document: Document, file: SuiteFile) -> Iterator[Problem]:
-    services = {service.name for service in file.services}
-    for i, proxy in enumerate(file.proxies):
-        if proxy.name in services:
-            what = f"a service is called '{proxy.name}', too"
-            hint = "a proxy and its service need two names: the program finds either by its own"
-            yield document.problem(("proxies", i, "name"), what, hint)
-
-
-def _names(document: Document, file: SuiteFile, cases: tuple[Case, ...]) -> Iterator[Problem]:
-    """Tell of names in braces that mean nothing where they stand."""
-    known: list[str] = []
-    for i, service in enumerate(file.services):
-        at = ("services", i)
-        own = [*known, *OF_SERVICE]
-        known += [f"{service.name}.{what}" for what in PLACE]
-        words = [*service.run, *(service.ready or ()), *service.env.values()]
-        words += [word for command in service.prepare for word in command]
-        yield from _unknown(document, at, words, own)
-    for i, proxy in enumerate(file.proxies):
-        yield from _unknown(document, ("proxies", i, "upstream"), [proxy.upstream], known)
-    known += [f"{proxy.name}.{what}" for proxy in file.proxies for what in PLACE]
-    on = [proxy.name for proxy in file.proxies]
-    index = {name: i for i, name in enumerate(_scenario_names(document))}
-    for case in cases:
-        scenario, at = case.scenario, ("scenarios", index.get(case.scenario.name, 0))
-        here = [*known, *OF_CASE, *case.values]
-        yield from _unknown(document, (*at, "run"), scenario.run, here)
-        yield from _unknown(document, (*at, "env"), scenario.env.values(), here)
-        yield from _unknown(document, at, sought(scenario), here)
-        for name in scenario.on:
-            if name not in on:
-                yield document.problem((*at, "on"), f"there is no proxy '{name}'", suggestion(name, on))
-        mine = [policy.name for policy in case.policies]
-        yield from _waited_for(document, at, scenario.phases, mine)
-        for rule in scenario.expect.fired if isinstance(scenario.expect.fired, dict) else ():
-            if rule.partition("/")[0] not in mine:
-                what = f"this scenario has no policy '{rule.partition('/')[0]}'"
-                yield document.problem((*at, "expect", "fired", rule), what, suggestion(rule, mine), at_key=True)
-
-
-def _waited_for(document: Document, at: At, phases: Phases, policies: list[str]) -> Iterator[Problem]:
-    for phase, key in ((phases.warm, "warm"), (phases.break_, "break"), (phases.heal, "heal")):
-        until = None if phase is None else phase.until
-        here = (*at, "phases", key, "until")
-        if until is not None and until.fact is not None and until.fact not in FACTS:
-            hint = nearest(until.fact, FACTS)
-            yield document.problem((*here, "fact"), f"there is no fact '{until.fact}'", hint or "docs/facts.md has all")
-        if until is not None and until.fired is not None and until.fired.partition("/")[0] not in policies:
-            what = f"this scenario has no policy '{until.fired.partition('/')[0]}'"
-            yield document.problem((*here, "fired"), what, suggestion(until.fired, policies))
-
-
-def _scenario_names(document: Document) -> list[object]:
-    scenarios = document.at(("scenarios",))
-    return [document.at(("scenarios", i, "name")) for i in range(len(scenarios) if isinstance(scenarios, list) else 0)]
-
-
-def _unknown(document: Document, at: At, texts: Iterable[str], known: list[str]) -> Iterator[Problem]:
-    for text in texts:
-        for name in names_in(text):
-            if name not in known:
-                hint = (
-                    nearest(name, known) or f"for the text itself write {{{{{name}}}}}; known here: {', '.join(known)}"
-                )
-                yield _place(document, at, text).problem(f"'{{{name}}}' means nothing here", hint)
-
-
-def _place(document: Document, at: At, text: str) -> Place:
-    """Return where a text stands, at or below a path; the path's own place where it is not found."""
-    for path, place in document.places.items():
-        if path[: len(at)] == at and document.at(path) == text:
-            return place
-    return document.place(at)

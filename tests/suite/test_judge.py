@@ -131,6 +131,21 @@ def test_a_server_that_was_never_reached_is_the_environments_fault() -> None:
     assert verdict(case(), seen(refused, *EFFECTIVE))[0] is Verdict.PASSED
 
 
+def test_of_several_servers_each_has_to_be_reached_that_was_asked_for() -> None:
+    dead = [Happened(1, "cache", 1, "flow-accepted", {})]
+    dead += [
+        Happened(at, "cache", 1, "address-failed", {"address": f"[::1]:{at}", "error": "ECONNREFUSED"}) for at in (1, 2)
+    ]
+    assert why(case(expect={"exit": "nonzero"}), seen(*EFFECTIVE, *dead, exit=1)) == (
+        "BROKEN",
+        "the server was never reached: [::1]:1: ECONNREFUSED",
+    )
+    reached = Happened(3, "cache", 1, "flow-opened", {})
+    assert verdict(case(), seen(*EFFECTIVE, *dead, reached))[0] is Verdict.PASSED, "at its second address"
+    cut = Happened(1, "cache", 2, "rule-fired", {"rule": "cut/now"})
+    assert verdict(case(), seen(*EFFECTIVE, dead[0], cut))[0] is Verdict.PASSED, "it was our policy that ended it"
+
+
 def test_a_warm_part_that_never_ends_is_the_environments_fault() -> None:
     warm = (Phase(PhaseName.WARM, 0.0, 1.0),)
     late = seen(phases=warm, ending=Ending.PHASE_LATE, unmet="it opened 0 connections, and not 1, within 1 s")

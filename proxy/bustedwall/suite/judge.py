@@ -76,9 +76,12 @@ def _broken(seen: Seen) -> Iterator[str]:
     facts = seen.known.facts
     if any(one.fact == "flow-failed" for one in facts):
         yield "a bug of bustedwall has ended a connection: the program is not to blame"
-    failed = next((one for one in facts if one.fact == "address-failed"), None)
-    if failed is not None and not any(one.fact == "flow-opened" for one in facts):
-        yield f"the server was never reached: {failed.told['address']}: {failed.told['error']}"
+    # No fault of ours keeps a flow from its server while it is dialled: whoever is not let in has no flow, and one
+    # that is ended before has no address that failed. One server of several may be down, and the others not.
+    reached = {one.proxy for one in facts if one.fact == "flow-opened"}
+    failed = {one.proxy: one for one in reversed(facts) if one.fact == "address-failed" and one.proxy not in reached}
+    for one in reversed(failed.values()):
+        yield f"the server was never reached: {one.told['address']}: {one.told['error']}"
 
 
 def _vacuous(case: Case, effects: Sequence[Effect]) -> list[str]:

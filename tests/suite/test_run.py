@@ -226,6 +226,48 @@ def test_texts_are_looked_for_in_all_that_is_written_and_with_their_names_filled
     assert "it did not write" not in done.stdout
 
 
+@SECONDS
+def test_one_of_two_servers_that_is_down_makes_a_case_broken(run: Run) -> None:
+    head = HEAD.replace("proxies: [", "proxies: [{name: cache, upstream: '127.0.0.1:1'}, ")
+    done = run(
+        """
+        - name: dead
+          policies: [reset-mid-response: {after: 10B}]
+          on: [site]
+          run: "{python} get.py; BUSTEDWALL_SITE_ADDRESS={cache.address} {python} get.py"
+          expect: {exit: nonzero}
+        - {name: refused, policies: [connect-refused], run: "{python} get.py", expect: {exit: nonzero}}
+        """,
+        head=head,
+    )
+    assert verdicts(done) == {"dead": "BROKEN", "refused": "PASSED"}, done.stdout
+    assert "the server was never reached: 127.0.0.1:1: ECONNREFUSED" in done.stdout
+
+
+@SECONDS
+def test_whatever_a_program_makes_of_its_folder_the_others_have_theirs(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").touch()
+    report = tmp_path / "report.json"
+    done = run(
+        """
+        - {name: link, run: "rmdir {folder} && ln -s $PWD/kept {folder}"}
+        - {name: inside, run: "ln -s $PWD/kept {folder}/kept"}
+        - {name: file, run: "rmdir {folder} && touch {folder}"}
+        - {name: gone, run: "rmdir {folder}"}
+        - {name: all, run: "rm -r $(dirname {folder})"}
+        - {name: none, run: "true"}
+        """,
+        "--json",
+        str(report),
+    )
+    passed = dict.fromkeys(("link", "inside", "file", "gone", "all"), "PASSED")
+    assert verdicts(done) == {**passed, "none": "BROKEN"}, done.stdout
+    assert "it cannot be played here: [Errno 2] No such file or directory: " in done.stdout
+    assert (done.returncode, len(json.loads(report.read_text())["cases"])) == (1, 6)
+    assert (tmp_path / "kept" / "file").exists()
+
+
 POOL = """\
 import os, socket, time
 address = os.environ["BUSTEDWALL_SITE_HOST"], int(os.environ["BUSTEDWALL_SITE_PORT"])
@@ -293,6 +335,29 @@ def test_a_mistake_is_told_with_its_place_and_the_nearest_word_before_anything_r
     assert "scenarios[0].expect.output.lacks[0]: '{user}' means nothing here" in done.stderr
     assert "for the text itself write {{user}}" in done.stderr
     assert done.stderr.count("means nothing here") == 3
+
+
+@pytest.mark.parametrize("name", ["..", ".", "1st", "-x", "x" * 61])
+def test_a_name_of_which_no_variable_and_no_folder_can_be_made_is_refused(refused: Refused, name: str) -> None:
+    done = refused("- {name: one, run: x}\n", head=HEAD.replace("{name: site,", f"{{name: '{name}',"))
+    assert "proxies[0].name: expected a letter, and then up to 59 letters, digits and '_.-'" in done.stderr
+    done = refused("- {name: one, run: x}\n", head=HEAD.replace("name: web\n", f"name: '{name}'\n"))
+    assert "services[0].name: expected a letter" in done.stderr
+
+
+def test_proxies_that_a_program_could_not_tell_apart_are_refused(refused: Refused) -> None:
+    more = "".join(f"{{name: {name}, upstream: 'a:1'}}, " for name in ("a-b", "a_b", "A.b", "a-bc"))
+    done = refused("- {name: one, run: x}\n", head=HEAD.replace("proxies: [", f"proxies: [{more}"))
+    said = "proxy 'a-b' has the same variable BUSTEDWALL_A_B_ADDRESS"
+    assert [f"proxies[{i}].name: {said}" in done.stderr for i in range(4)] == [False, True, True, False]
+
+
+def test_what_names_may_have_they_have_in_braces(refused: Refused) -> None:
+    site = "x" + "-_.9" * 14
+    head = HEAD.replace("{name: site,", f"{{name: {site},")
+    assert (
+        "means nothing here" not in refused(f"- {{name: one, run: '{{{site}.port}}', nothing: 1}}\n", head=head).stderr
+    )
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,12 @@ def _services(suite: Suite, folder: Path, remains: Remains, stack: ExitStack) ->
     running: list[Running] = []
     for service in suite.services:
         own = folder / service.name
-        own.mkdir(mode=0o777)
-        own.chmod(0o777)  # a service may be somebody else's, as a database started by root has to be
-        folder.chmod(0o711)
+        try:
+            own.mkdir(mode=0o777)
+            own.chmod(0o777)  # a service may be somebody else's, as a database started by root has to be
+            folder.chmod(0o711)
+        except OSError as error:
+            raise BrokenError(f"service {service.name} has no folder: {error}") from error
         one = Running(service, _names(running), own, suite.path.parent.resolve(), remains)
         stack.callback(one.end)
         running.append(one)
@@ -176,7 +179,7 @@ class _Crew:
                 if process is None:
                     try:
                         process = self._started()
-                    except RuntimeError as error:
+                    except (RuntimeError, OSError) as error:
                         self._over.put((index, turn.broken(str(error), self._ground.again)))
                         continue
                 self._over.put((index, self._one(turn, process)))
@@ -196,7 +199,10 @@ class _Crew:
     def _one(self, turn: Turn, process: Process) -> CaseResult:
         trouble = self._trouble()
         if trouble is None:
-            result = Performance(turn, self._ground, process).play()
+            try:
+                result = Performance(turn, self._ground, process).play()
+            except OSError as error:  # its folder, or a connection to the proxies; the others may have theirs
+                return turn.broken(f"it cannot be played here: {error}", self._ground.again)
             trouble = self._trouble()
         return turn.broken(trouble, self._ground.again) if trouble else result
 

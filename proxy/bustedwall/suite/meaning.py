@@ -10,6 +10,7 @@ from bustedwall.policy.source import Document, Place
 from bustedwall.policy.source import Path as At
 from bustedwall.policy.words import nearest, suggestion
 from bustedwall.suite.filling import names_in
+from bustedwall.suite.ground import variable
 from bustedwall.suite.model import SuiteFile
 from bustedwall.suite.phases import Phases
 from bustedwall.suite.sought import sought
@@ -32,13 +33,19 @@ OF_SERVICE = ("port", "host", "address", "folder", "python")
 
 
 def one_namespace(document: Document, file: SuiteFile) -> Iterator[Problem]:
-    """Tell of proxies that are called like a service."""
+    """Tell of proxies that are called like a service, or whose variables are those of another."""
     services = {service.name for service in file.services}
+    variables: dict[str, str] = {}
     for i, proxy in enumerate(file.proxies):
         if proxy.name in services:
             what = f"a service is called '{proxy.name}', too"
             hint = "a proxy and its service need two names: the program finds either by its own"
             yield document.problem(("proxies", i, "name"), what, hint)
+        address = variable(f"{proxy.name}.address")
+        other = variables.setdefault(address, proxy.name)
+        if other != proxy.name:
+            what = f"proxy '{other}' has the same variable {address}"
+            yield document.problem(("proxies", i, "name"), what, "the program finds each by its own")
 
 
 def unknown_names(document: Document, file: SuiteFile, cases: Sequence[Case]) -> Iterator[Problem]:

@@ -93,10 +93,34 @@ class Scenario(Strict):
     """What is right."""
 
 
+_KNOWN_BY = r"[A-Za-z][A-Za-z0-9_.-]{0,59}"
+
+
+def _known_by(value: str) -> str:
+    if re.fullmatch(_KNOWN_BY, value) is None:
+        what = "expected a letter, and then up to 59 letters, digits and '_.-', got {got}"
+        raise PydanticCustomError("name", what, {"got": shown(value)})
+    return value
+
+
+KnownBy = Annotated[
+    str,
+    AfterValidator(_known_by),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "title": "a letter, and then up to 59 letters, digits and '_.-'",
+            "pattern": f"^(?:{_KNOWN_BY})$",
+        }
+    ),
+]
+"""A name that variables, folders and names in braces are made of."""
+
+
 class Service(Strict):
     """A program that the scenarios need, such as a database."""
 
-    name: Name
+    name: KnownBy
     """What it is called: `{name.address}`, `{name.host}` and `{name.port}` tell where it is."""
     prepare: list[Command] = []
     """Programs that run before it, one after the other."""
@@ -124,7 +148,7 @@ def _upstream(value: str) -> str:
 class SuiteProxy(Strict):
     """A proxy of each case."""
 
-    name: Name
+    name: KnownBy
     """What the program finds it by, and `{name.address}`."""
     upstream: Annotated[Text, AfterValidator(_upstream)]
     """The real server, `HOST:PORT` or `{service.address}`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from bustedwall.client.effect import EVIDENCE, PROVEN
 from bustedwall.client.turns import seen_twice
 from bustedwall.client.words import OF_THE_API, fields_of
 from bustedwall.suite.filling import filled
-from bustedwall.suite.ground import Ground, variables
+from bustedwall.suite.ground import Ground, own_folder, variables
 from bustedwall.suite.judge import Seen, verdict, waiting
 from bustedwall.suite.lines import Lines
 from bustedwall.suite.program import CannotStartError, Program
@@ -76,17 +75,14 @@ class Performance:
         """None: it is not healed yet, or nobody asks how soon it goes on."""
 
     def play(self) -> CaseResult:
-        """Play it; raises InterruptedCaseError."""
-        with (
-            self._process.client() as client,
-            tempfile.TemporaryDirectory(prefix="case-", dir=self._ground.scratch) as folder,
-        ):
+        """Play it; raises InterruptedCaseError, and OSError where there is no folder for it."""
+        with self._process.client() as client, own_folder(self._ground.scratch) as folder:
             self._client = client
             self._began = time.monotonic()
             self._at = datetime.now(UTC)
             self._last = client.last()
             try:
-                return self._play(Path(folder))
+                return self._play(folder)
             except CannotStartError as error:
                 return self._result(Verdict.BROKEN, (str(error),), None)
             except TooManyFactsError:

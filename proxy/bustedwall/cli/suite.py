@@ -12,7 +12,7 @@ from bustedwall.cli.exits import Exit
 from bustedwall.cli.words import Words
 from bustedwall.policy.address import Address
 from bustedwall.record.files import write_whole
-from bustedwall.suite.starter import Protocol, guess, starter
+from bustedwall.suite.starter import PROXY, Protocol, guess, names_server, starter
 
 _GREETING = 0.5
 """Seconds in which a server that speaks first has spoken."""
@@ -36,7 +36,7 @@ def init(
 ) -> None:
     """Write a suite of the dozen policies that matter for a protocol, around a command.
 
-    Where the command has the upstream's address the suite has its proxy's.
+    Where the command has the upstream's address the suite has its proxy's; else the program has to find it.
 
     \b
     bustedwall suite init --upstream 127.0.0.1:8080 -o faults.yaml -- curl -sSf http://127.0.0.1:8080/
@@ -44,6 +44,10 @@ def init(
     """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
     found, why = (Protocol(protocol), "") if protocol else guess(upstream.port, _greeting(upstream))
     text = starter(found, why, str(upstream), command)
+    if not names_server(command, str(upstream)):
+        variable = f"BUSTEDWALL_{PROXY.upper()}_ADDRESS"
+        what = f"the command does not name {upstream}: it passes the proxy by unless it connects to {variable}"
+        click.echo(f"bustedwall: {what}, or {{{PROXY}.address}} is written into the suite", err=True)
     if output is None:
         click.echo(text, nl=False)
         return

@@ -10,6 +10,9 @@ from enum import Enum
 
 _PORTS = {80: "http", 8000: "http", 8080: "http", 6379: "redis", 5432: "postgresql", 3306: "mysql"}
 
+_SELF = ("127.0.0.1", "localhost", "[::1]")
+"""This machine: who names a server on it by one of these means it by the others, too."""
+
 PROXY = "server"
 """What the proxy is called."""
 
@@ -127,11 +130,10 @@ def guess(port: int, greeting: bytes) -> tuple[Protocol, str]:
 
 def starter(protocol: Protocol, why: str, upstream: str, command: Sequence[str]) -> str:
     """Return the suite; where a word of the command has the upstream's address it has the proxy's instead."""
-    words = [_proxied(word, upstream) for word in command]
-    met = any(f"{{{PROXY}." in word for word in words)
+    words = _proxied(command, upstream)
     find = (
         ""
-        if met
+        if words != _plain(command)
         else f"\n    # It has to connect to BUSTEDWALL_{PROXY.upper()}_ADDRESS, or write {{{PROXY}.address}} here."
     )
     lines = [
@@ -166,7 +168,19 @@ def _use(policy: str) -> str:
     return policy.removesuffix(": {}")
 
 
-def _proxied(word: str, upstream: str) -> str:
+def names_server(command: Sequence[str], upstream: str) -> bool:
+    """Tell whether a word of the command has the upstream's address; else the command has to find the proxy."""
+    return _proxied(command, upstream) != _plain(command)
+
+
+def _proxied(command: Sequence[str], upstream: str) -> list[str]:
+    host, _, port = upstream.rpartition(":")
+    hosts = "|".join(map(re.escape, _SELF if host.lower() in _SELF else (host,)))
+    # 127.0.0.1:80 is none in 127.0.0.1:8080, and db:80 is none in my-db:80.
+    address = re.compile(rf"(?<![\w.-])(?:{hosts}):{port}(?!\d)", re.IGNORECASE | re.ASCII)
+    return [address.sub(f"{{{PROXY}.address}}", word) for word in _plain(command)]
+
+
+def _plain(command: Sequence[str]) -> list[str]:
     # What is in braces already means itself.
-    plain = re.sub(r"\{([A-Za-z][\w-]*(?:\.[\w.-]+)?)\}", r"{{\1}}", word)
-    return plain.replace(upstream, f"{{{PROXY}.address}}")
+    return [re.sub(r"\{([A-Za-z][\w-]*(?:\.[\w.-]+)?)\}", r"{{\1}}", word) for word in command]

@@ -6,8 +6,9 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 import click
@@ -63,7 +64,8 @@ def test(
     """Play a suite: programs behind proxies that break, judged by what they did and by what was broken.
 
     Each case is PASSED, FAILED, VACUOUS (its fault had no effect) or BROKEN (a service, the server or this machine
-    was not as it had to be), with the reason and the command that repeats it. Ends with 0 only if all PASSED.
+    was not as it had to be), with the reason and the command that repeats it. Ends with 0 only if all PASSED,
+    with 3 if a report cannot be written.
 
     \b
     bustedwall test suites/pool.yaml
@@ -86,10 +88,13 @@ def test(
             raise click.UsageError(f"{path}: there is no folder {path.parent}")
     drawn = secrets.randbelow(SEEDS) if found.seed is None else found.seed
     result = _played(Order(found, cases, drawn if seed is None else seed, jobs, repeat), workflow=form == "github")
+    written = [_told(partial(write_whole, path, text(result).encode("utf-8"))) for path, text in places.items()]
     if form == "github":
-        _annotate(result)
-    for path, text in places.items():
-        write_whole(path, text(result).encode("utf-8"))
+        click.echo(report.github.commands(result), nl=False)
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            written.append(_told(partial(_append, Path(summary), report.github.summary(result))))
+    if not all(written):
+        sys.exit(Exit.CANNOT_START)
     sys.exit(Exit.OK if result.passed else Exit.FINDING)
 
 
@@ -109,11 +114,22 @@ def _played(order: Order, *, workflow: bool) -> SuiteResult:
     return result
 
 
-def _annotate(result: SuiteResult) -> None:
-    click.echo(report.github.commands(result), nl=False)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(report.github.summary(result))
+def _told(write: Callable[[], object]) -> bool:
+    """Write a report; tell if it cannot be: the others may."""
+    try:
+        write()
+    except OSError as error:
+        click.echo(f"bustedwall: {error.filename}: {error.strerror}", err=True)
+        return False
+    return True
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:  # a full disk is told without a name
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _interrupt(came: list[int], number: int) -> None:

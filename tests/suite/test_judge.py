@@ -113,6 +113,11 @@ def test_hanging_and_being_stopped_can_be_right() -> None:
     assert verdict(case(expect={"exit": "hangs"}), late)[0] is Verdict.PASSED
     stopped = seen(*EFFECTIVE, ending=Ending.PHASES, exit=None)
     assert verdict(case(), stopped)[0] is Verdict.PASSED
+    assert verdict(case(expect={"exit": "hangs"}), stopped)[0] is Verdict.PASSED, (
+        "it still ran when its parts were over"
+    )
+    ended = seen(*EFFECTIVE, ending=Ending.PHASES, exit=0)
+    assert why(case(expect={"exit": "hangs"}), ended) == ("FAILED", "it ended with exit 0, expected it to hang")
 
 
 def test_a_failure_tells_of_the_fault_that_never_came_too() -> None:

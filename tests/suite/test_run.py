@@ -345,6 +345,51 @@ def test_a_name_of_which_no_variable_and_no_folder_can_be_made_is_refused(refuse
     assert "services[0].name: expected a letter" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "expect: {exit: 256}",
+            "expect.exit: expected 0 to 255, -1 to -64 for a signal, nonzero, any or hangs, got 256",
+        ),
+        ("expect: {exit: -65}", "expect.exit: expected 0 to 255"),
+        ("matrix: {a: [1, '1']}", "matrix: two cases would be called 'one[a=1]'"),
+        ("matrix: {a: [1, 2], b: [x, x]}", "matrix: two cases would be called 'one[a=1, b=x]'"),
+    ],
+)
+def test_what_can_never_be_and_cases_of_one_name_are_refused(refused: Refused, said: str, sentence: str) -> None:
+    assert f"scenarios[0].{sentence}" in refused(f"- {{name: one, run: x, {said}}}\n").stderr
+
+
+@SECONDS
+def test_a_report_that_cannot_be_written_loses_no_other(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report").write_text("a file, and no folder")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "report" / "summary"))
+    monkeypatch.chdir(tmp_path)
+    reports = ["--junit", "x" * 300, "--html", "page.html", "--json", "report.json", "--format", "github"]
+    done = run("- {name: one, run: 'true'}\n", *reports)
+    assert (done.returncode, "1 PASSED" in done.stdout) == (3, True), done.stdout
+    assert done.stderr.splitlines() == [
+        f"bustedwall: {'x' * 300}: File name too long",
+        f"bustedwall: {tmp_path}/report/summary: Not a directory",
+    ]
+    assert json.loads((tmp_path / "report.json").read_text())["cases"]
+    assert "</html>" in (tmp_path / "page.html").read_text()
+
+
+@SECONDS
+def test_a_program_that_still_runs_when_its_last_part_is_over_hangs(run: Run) -> None:
+    done = run("""
+        - name: hangs
+          phases: {break: 10ms, heal: 10ms}
+          run: sleep 300
+          expect: {exit: hangs}
+        """)
+    assert verdicts(done) == {"hangs": "PASSED"}, done.stdout
+
+
 def test_proxies_that_a_program_could_not_tell_apart_are_refused(refused: Refused) -> None:
     more = "".join(f"{{name: {name}, upstream: 'a:1'}}, " for name in ("a-b", "a_b", "A.b", "a-bc"))
     done = refused("- {name: one, run: x}\n", head=HEAD.replace("proxies: [", f"proxies: [{more}"))

@@ -11,19 +11,25 @@ from bustedwall.policy.model import Text
 from bustedwall.suite.bounds import Counts, Positive, Span, Spans, Strict
 from bustedwall.terms.scalars import shown
 
+_LEAST, _MOST = -64, 255
+"""How a program may end: signals(7) knows 64 signals, and of a status wait(2) gives eight bits."""
+
 
 def _exit(value: object) -> int | str:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and _LEAST <= value <= _MOST:
         return value
     if value in ("nonzero", "any", "hangs"):
         return str(value)
-    raise PydanticCustomError("exit", "expected a number, nonzero, any or hangs, got {got}", {"got": shown(value)})
+    what = "expected 0 to 255, -1 to -64 for a signal, nonzero, any or hangs, got {got}"
+    raise PydanticCustomError("exit", what, {"got": shown(value)})
 
 
 Exit = Annotated[
     int | str,
     PlainValidator(_exit),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"enum": ["nonzero", "any", "hangs"]}]}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": _LEAST, "maximum": _MOST}, {"enum": ["nonzero", "any", "hangs"]}]}
+    ),
 ]
 
 
@@ -60,7 +66,8 @@ class Expect(Strict):
     """What is right; what is left out is not looked at, but for `exit` and `fired`."""
 
     exit: Exit = 0
-    """The program's exit status: a number, `nonzero`, `any`, or `hangs`: it still runs when `within` is over."""
+    """The program's exit status: a number, that of a signal below 0, `nonzero`, `any`, or `hangs`: it still runs when
+    `within` is over, or its last phase."""
     output: Output = Output()
     """What it writes, to stdout and stderr."""
     duration: Spans = Spans()

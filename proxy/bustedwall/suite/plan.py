@@ -126,7 +126,7 @@ class _Reader:
             yield from self._scenario(self._document.below(("scenarios", i)))
 
     def _scenario(self, document: Document) -> Iterator[Case]:
-        matrix = self._matrix(document)
+        matrix, named = self._matrix(document), set[str]()
         for combination in product(*matrix.values()):
             self._count += 1
             if self._count > MOST_CASES:
@@ -134,8 +134,14 @@ class _Reader:
                 return
             values = dict(zip(matrix, combination, strict=True))
             case = self._case(document, values)
-            if case is not None:
-                yield case
+            if case is None:
+                continue
+            if case.name in named:
+                what = f"two cases would be called '{case.name}'"
+                self.problems.append(document.problem(("matrix",), what, "give each value once"))
+                return
+            named.add(case.name)
+            yield case
 
     def _matrix(self, document: Document) -> dict[str, list[object]]:
         """Return the values by name; what is wrong with them is told once the scenario is checked."""

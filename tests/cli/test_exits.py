@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,24 @@ def test_a_name_that_would_spoil_what_is_printed_is_a_mistake_of_usage(name: str
     run = CliRunner().invoke(main, words)
     assert run.exit_code == 2
     assert "a name has letters, digits and '_.-' only" in run.stderr
+
+
+def test_a_state_file_that_cannot_be_written_is_refused_at_the_start() -> None:
+    words = ["run", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--state-file", "/nonexistent/a"]
+    run = CliRunner().invoke(main, words)
+    assert (run.exit_code, run.stderr) == (3, "bustedwall: /nonexistent/a: No such file or directory\n")
+
+
+def test_a_pipe_behind_an_option_that_writes_a_file_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "pipe").symlink_to("real")
+    os.mkfifo(tmp_path / "real")
+    words = ["suite", "init", "--upstream", "127.0.0.1:1", "--protocol", "http", "--force", "-o"]
+    words += [str(tmp_path / "pipe"), "--", "true"]
+    with subprocess.Popen(["cat", tmp_path / "real"], stdout=subprocess.PIPE, text=True) as reader:
+        with (tmp_path / "real").open("wb"):  # waits until it reads
+            run = CliRunner().invoke(main, words)
+        assert run.exit_code == 0, run.output
+        assert reader.stdout is not None
+        assert "scenarios:" in reader.stdout.read()
+    assert (tmp_path / "pipe").is_symlink()
+    assert (tmp_path / "real").is_fifo()

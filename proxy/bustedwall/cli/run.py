@@ -26,6 +26,7 @@ from bustedwall.policy.model import MSS, SEEDS, OnMissing, checked_name
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.policy.setup import Config, ProxySetup
+from bustedwall.record.files import check_place
 from bustedwall.record.form import Form
 from bustedwall.terms.limits import DEFAULT_LIMITS
 from bustedwall.terms.needs import Needs
@@ -54,6 +55,17 @@ class _Scale(click.FloatRange):
         if not isfinite(number):  # NaN is in every range
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+def _checked(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written now, and not at the first SIGUSR1, which may be when it matters."""
+    if path is not None:
+        try:
+            check_place(path)
+        except OSError as error:
+            say(f"bustedwall: {path}: {error.strerror}", err=True)
+            sys.exit(Exit.CANNOT_START)
+    return path
 
 
 @click.command()
@@ -113,6 +125,7 @@ class _Scale(click.FloatRange):
 @click.option(
     "--state-file",
     type=click.Path(path_type=Path),
+    callback=_checked,
     help="Where SIGUSR1 writes the state of all flows, as JSON; else to stdout.",
 )
 @click.option(

@@ -106,11 +106,14 @@ def test_waits_flows_and_facts(client: Client, api: Api) -> None:
             near.recv(1)
         told = client.effect("mine", proxy="proxy", after=before, within=10)
         assert (told.effective, str(told)) == (True, "mine fired once, effective: 1")
+        assert str(client.effect("mine", proxy="proxy")) == str(told)
         assert client.wait_fact("panic,rule-fired", after=before, flow=number)["fact"] == "rule-fired"
         fact = client.wait_fact("rule-fired", after=before, flow=number, rule="mine/r")
         assert fact["number"] > before
         assert [one["fact"] for one in client.facts(after=before, fact="rule-fired")] == ["rule-fired"]
         assert client.flow("proxy", number)["facts"]
+    with client.proxy("proxy").policy("mine"):
+        assert str(client.effect("mine")) == str(client.effect("mine/r")).replace("/r", "") == "mine never fired"
     client.wait_flows(at_most=0)
     assert str(client.effect("nix", within=0.05)) == "nix never fired"
     with pytest.raises(NotMetError, match=r"not met within 0.05 s.*rule-fired"):

@@ -220,6 +220,31 @@ def test_no_proxy(bustedwall):
 def test_no_fixture():
     pass
 
+def test_the_second_block_fires_never(bustedwall, echo, ping):
+    wall = bustedwall.proxy(echo)
+    with wall.policy("reset-mid-response", after="10B"):
+        with pytest.raises(ConnectionResetError):
+            ping(wall.address)
+    with wall.policy("reset-mid-response", after="1MB"):
+        ping(wall.address)
+
+def test_obligatory_after_one_that_may_not_fire(bustedwall, echo, ping):
+    wall = bustedwall.proxy(echo)
+    with wall.policy("reset-mid-response", may_not_fire=True, after="10B"):
+        with pytest.raises(ConnectionResetError):
+            ping(wall.address)
+    wall.apply("reset-mid-response", after="1MB")
+    ping(wall.address)
+
+@pytest.mark.bustedwall(policy={"reset-mid-response": {"after": "1MB"}})
+def test_the_mark_is_removed_unfired(bustedwall, echo, ping):
+    wall = bustedwall.proxy(echo)
+    ping(wall.address)
+    wall.remove("reset-mid-response")
+    wall.apply("reset-mid-response", after="10B")
+    with pytest.raises(ConnectionResetError):
+        ping(wall.address)
+
 def test_its_own_failure(bustedwall, echo, ping):
     wall = bustedwall.proxy(echo)
     with wall.policy("reset-mid-response", after="10B"):
@@ -260,13 +285,16 @@ def test_with_several_workers(pytester: pytest.Pytester, monkeypatch: pytest.Mon
 @pytest.mark.long("as above")
 def test_what_fails_says_why_and_how_to_repeat_it(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(pytester, monkeypatch, BAD, "--bustedwall-seed=7")
-    result.assert_outcomes(failed=5)
+    result.assert_outcomes(failed=8)
     result.stdout.fnmatch_lines([
         "aws-nlb-idle never fired: this test has not met the policy that it is about",
         "*s  flow 1 * flow-closed from_client=50 from_server=50*",
         "again: pytest test_it.py::test_not_met --bustedwall-seed=7",
         "the test has a policy by its mark, and has made no proxy",
         "the test has a policy by its mark, and has made no proxy",
+        "reset-mid-response never fired, of its 2 uses the 2.: *",
+        "reset-mid-response never fired, of its 2 uses the 2.: *",
+        "reset-mid-response never fired, of its 2 uses the 1.: *",
         "E  *ConnectionResetError*",
         "*s  flow 1 * rule-fired rule=reset-mid-response/cut*",
         "*ending-evidence leg=client how=reset*verdict=effective*",

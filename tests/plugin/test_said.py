@@ -23,22 +23,62 @@ def fact(name: str, at: float = 0.0, flow: int | None = 1, **fields: object) -> 
     } | fields
 
 
-FIRED = fact("rule-fired", rule="p/r")
-ARMED = fact("fault-armed", rule="p/r", fault="blackhole client", to_prove=True)
-MET = fact("loss-evidence", causes=["p/r: blackhole client"], verdict="effective")
+def fired(number: int, at: float) -> Json:
+    return fact("rule-fired", at, number=number, rule="p/r")
 
 
-def asked(policy: str = "p", *, may_not_fire: bool = False, proxy: str = "w") -> Asked:
-    return Asked(proxy, policy, may_not_fire)
+def armed(number: int, at: float) -> Json:
+    return fact("fault-armed", at, number=number, rule="p/r", fault="blackhole client", to_prove=True)
 
 
-def test_a_policy_without_effect_is_complained_of_once() -> None:
-    assert list(complaints([asked(), asked()], [FIRED])) == [
-        "p fired once, no fault took hold: this test has not met the policy that it is about"
-    ]
+def lost(number: int, at: float, verdict: str, seconds: float, later: float = 0.0) -> Json:
+    told = {"causes": ["p/r: blackhole client"], "verdict": verdict, "seconds": seconds, "later": later}
+    return fact("loss-evidence", at, number=number) | told
+
+
+FIRED, ARMED, MET = fired(1, 0.0), armed(2, 0.0), lost(3, 1.0, "effective", 1.0)
+
+
+def asked(
+    policy: str = "p", after: int = 0, until: int | None = None, *, may_not_fire: bool = False, proxy: str = "w"
+) -> Asked:
+    return Asked(proxy, policy, may_not_fire, [(after, until)])
+
+
+def test_a_use_without_effect_is_complained_of() -> None:
+    unmet = "this test has not met the policy that it is about"
+    assert list(complaints([asked()], [FIRED])) == [f"p fired once, no fault took hold: {unmet}"]
+    # The second of two blocks never fires; nor does the first of another two.
+    uses = [asked(until=3), asked(after=3)]
+    assert list(complaints(uses, [FIRED, ARMED, MET])) == [f"p never fired, of its 2 uses the 2.: {unmet}"]
+    uses = [asked(until=1), asked(after=3)]
+    facts = [fired(4, 2.0), armed(5, 2.0), lost(6, 3.0, "effective", 1.0)]
+    assert list(complaints(uses, facts)) == [f"p never fired, of its 2 uses the 1.: {unmet}"]
+    uses = [asked(until=3, may_not_fire=True), asked(after=3)]
+    assert list(complaints(uses, [FIRED, ARMED, MET])) == [f"p never fired, of its 2 uses the 2.: {unmet}"]
     assert list(complaints([asked()], [FIRED, ARMED, MET])) == []
     assert list(complaints([asked(may_not_fire=True)], [])) == []
     assert len(list(complaints([asked(proxy="other")], [FIRED, ARMED, MET]))) == 1
+
+
+def test_evidence_that_comes_late_is_that_of_the_use_that_it_proves() -> None:
+    """The first loss ends at 1 s and is known at 1.4 s; the second is from 1.1 to 1.2 s, and is known at once."""
+    facts = [FIRED, ARMED, fired(3, 1.1), armed(4, 1.1), lost(5, 1.2, "no traffic met it", 0.1)]
+    facts.append(lost(6, 1.4, "effective", 1.0, later=0.4))
+    first, second = asked(until=2), asked(after=2)
+    assert str(first.effect(facts)) == "p fired once, effective: 1"
+    assert str(second.effect(facts)) == "p fired once, no traffic met it: 1"
+    assert waiting([first], facts[:-1])
+
+
+def test_a_use_that_a_block_has_interrupted_goes_on() -> None:
+    use = asked(until=1)
+    use.begin(3)
+    assert use.lasts
+    assert use.effect([fired(2, 0.0), fired(4, 1.0)]).fired == 1
+    use.end(4)
+    use.end(9)
+    assert use.spans == [(0, 1), (3, 4)]
 
 
 def test_a_verdict_is_waited_for_only_where_it_matters() -> None:

@@ -141,7 +141,7 @@ class Client:
 
     def last(self) -> int:
         """Return the number of the newest fact."""
-        return int(self._link.ask("GET", "/api/v1/facts", query={"limit": 1})["last"])
+        return self._link.last()
 
     def facts(
         self,
@@ -216,12 +216,16 @@ class Client:
     def effect(self, rule: str, *, proxy: str | None = None, after: int | None = None, within: float = 0.0) -> Effect:
         """Return what a policy, or a rule `POLICY/RULE`, has done; wait up to so many seconds until it is effective.
 
-        `after`: only facts behind this number count; else all that are not forgotten.
+        Since this client has applied it last; where it has not, all facts count that are not forgotten.
+        `after`: what has begun behind this number counts, instead.
         """
+        policy = rule.partition("/")[0]
+        if after is None:
+            after = self._link.applied(policy, proxy)
         over = time.monotonic() + within
         while True:
             facts = list(self.facts(after=after, proxy=proxy, fact=TELLING))
-            told = effect(facts, rule)
+            told = effect(facts, rule, None if after is None else [(after, None)])
             left = over - time.monotonic()
             if told.effective or left <= 0:
                 return told

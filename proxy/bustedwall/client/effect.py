@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from bustedwall.client.link import Json
 
@@ -16,6 +17,9 @@ TELLING = "rule-fired,fault-armed,step-moot,loss-evidence,ending-evidence"
 
 EVIDENCE = "loss-evidence,ending-evidence"
 """Of these, the facts that prove it."""
+
+Span = tuple[int, int | None]
+"""From behind the fact of one number to that of another; None: to the newest."""
 
 PROVEN = 3.0
 """Seconds that the verdict of a loss may take once it is healed: two retransmissions, and some room."""
@@ -62,15 +66,21 @@ class Effect:
         return ", ".join(said)
 
 
-def effect(facts: Iterable[Json], rule: str) -> Effect:
-    """Return what a rule, or all rules of a policy, have done on any flow."""
+def effect(facts: Iterable[Json], rule: str, spans: Collection[Span] | None = None) -> Effect:
+    """Return what a rule, or all rules of a policy, have done on any flow.
+
+    `spans`: only what began within them counts; its evidence may come later. `facts` are in their order.
+    """
     counts: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
+    armings = _Armings()
     for fact in facts:
         for cause in _causes(fact):
-            if not meant(rule, cause.partition(": ")[0]):
+            name, by = fact["fact"], cause.partition(": ")[0]
+            if not meant(rule, by):
                 continue
-            name = fact["fact"]
+            if spans is not None and not _within(spans, armings.of(fact, by)):
+                continue
             if name == "fault-armed":
                 name = "to prove" if fact["to_prove"] else "at work"
             counts[name] += 1
@@ -80,6 +90,30 @@ def effect(facts: Iterable[Json], rule: str) -> Effect:
     return Effect(
         rule, counts["rule-fired"], counts["at work"], counts["to prove"], moot=counts["step-moot"], verdicts=told
     )
+
+
+@dataclass(slots=True)
+class _Armings:
+    """When faults that are to be proven took hold, by where and by which rule."""
+
+    known: dict[tuple[object, object, str], list[tuple[datetime, int]]] = field(default_factory=dict)
+
+    def of(self, fact: Json, rule: str) -> list[int]:
+        """Return when what a fact tells of began: the number of this fact, or those of the armings that it proves."""
+        known = self.known.setdefault((fact.get("proxy"), fact.get("flow"), rule), [])
+        if fact["fact"] not in EVIDENCE.split(","):
+            if fact["fact"] == "fault-armed" and fact["to_prove"]:
+                known.append((datetime.fromisoformat(fact["at"]), fact["number"]))
+            return [fact["number"]]
+        # A loss is proven once it has ended, which may be when the next one of the same rule is there.
+        until = datetime.fromisoformat(fact["at"]) - timedelta(seconds=fact.get("later", 0.0))
+        since = until - timedelta(seconds=fact.get("seconds", 0.0))
+        before = [one for one in known if one[0] <= until]
+        return [number for at, number in before if at >= since] or [number for _, number in before[-1:]]
+
+
+def _within(spans: Collection[Span], numbers: Collection[int]) -> bool:
+    return any(after < number and (until is None or number <= until) for after, until in spans for number in numbers)
 
 
 def meant(asked: str, rule: str) -> bool:

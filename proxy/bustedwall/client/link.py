@@ -58,6 +58,21 @@ class Link:
         self._connection: HTTPConnection | None = None
         self._used = 0.0
         """When the connection was used last, by the clock that nobody sets."""
+        self._applied: dict[tuple[str, str], int] = {}
+        """The newest fact before a policy was applied last, by proxy and policy."""
+
+    def note_applied(self, policy: str, proxy: str, number: int) -> None:
+        """Take note that a policy was applied when this was the number of the newest fact."""
+        self._applied[proxy, policy] = number
+
+    def applied(self, policy: str, proxy: str | None) -> int | None:
+        """Return that number for a proxy, or the first of any; None: it was not applied over this link."""
+        found = [number for (where, name), number in self._applied.items() if name == policy and proxy in (None, where)]
+        return min(found, default=None)
+
+    def last(self) -> int:
+        """Return the number of the newest fact."""
+        return int(self.ask("GET", "/api/v1/facts", query={"limit": 1})["last"])
 
     def close(self) -> None:
         """Close the connection; the next question opens another."""

@@ -74,7 +74,10 @@ class Proxy:
             sent["for"] = written(span)
         if flow is not None:
             sent["flow"] = flow
-        return self._link.ask("PUT", self._use(policy), sent)
+        before = self._link.last()
+        told = self._link.ask("PUT", self._use(policy), sent)
+        self._link.note_applied(policy, self.name, before)
+        return told
 
     def remove(self, policy: str, *, flow: int | None = None) -> None:
         """Take a policy away."""

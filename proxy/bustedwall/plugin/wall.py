@@ -28,7 +28,7 @@ class Wall:
         self.process = process
         self._turns = turns
         self.asked: list[Asked] = []
-        """The policies that it has had."""
+        """The uses of policies that it has had."""
         self._defined: set[str] = set()
         with process.client() as client:
             self.began = client.last()
@@ -57,20 +57,45 @@ class Wall:
     def use(self, policy: str, values: Mapping[str, Value], *, may_not_fire: bool) -> None:
         """Have it use a policy whose values are a mapping."""
         with self.process.client() as client:
+            before = client.last()
             client.proxy(self.name).apply(policy, values)
-        self.asked.append(Asked(self.name, policy, may_not_fire))
+        self._end_uses(before, policy)
+        self._begin_use(policy, before, may_not_fire=may_not_fire)
 
     def remove(self, policy: str) -> None:
         """Take a policy away; what it did is healed."""
         with self.process.client() as client:
             client.proxy(self.name).remove(policy)
+            self._end_uses(client.last(), policy)
 
     @contextmanager
     def policy(self, policy: str, /, *, may_not_fire: bool = False, **values: Value) -> Iterator[Self]:
         """Have it use a policy for as long as the block lasts; what it used of this name before comes back."""
-        with self.process.client() as client, client.proxy(self.name).policy(policy, flow=None, **values):
-            self.asked.append(Asked(self.name, policy, may_not_fire))
-            yield self
+        outer = [one for one in self.asked if one.policy == policy and one.lasts]
+        with self.process.client() as client:
+            before = client.last()
+            with client.proxy(self.name).policy(policy, flow=None, **values):
+                self._end_uses(before, policy)
+                own = self._begin_use(policy, before, may_not_fire=may_not_fire)
+                try:
+                    yield self
+                finally:
+                    back = client.last()
+            own.end(client.last())
+            for one in outer:
+                one.begin(back)
+
+    def _begin_use(self, policy: str, number: int, *, may_not_fire: bool) -> Asked:
+        use = Asked(self.name, policy, may_not_fire)
+        use.begin(number)
+        self.asked.append(use)
+        return use
+
+    def _end_uses(self, number: int, policy: str | None = None) -> None:
+        """Take note that uses have ended, of one policy or of all."""
+        for one in self.asked:
+            if policy in (None, one.policy):
+                one.end(number)
 
     def define(self, text: str) -> None:
         """Have a policy of the test's own be known by its name until the test ends; `text` is YAML."""
@@ -163,6 +188,7 @@ class Wall:
         """Take all policies away."""
         with self.process.client() as client:
             client.proxy(self.name).clear()
+            self._end_uses(client.last())
 
     def delete(self) -> None:
         """Have it no more, nor the policies that it has defined, and end its flows."""

@@ -141,5 +141,6 @@ class Witness:
             tally.sent_again,
             None if before is None or peer is None else peer.sent_again_since(before),
             None if peer is None else peer.unacknowledged,
+            round(self._leg.flow.poller.clock() - watched.until, 6),
         )
         self._leg.flow.note(fact)

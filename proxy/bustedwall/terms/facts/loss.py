@@ -81,3 +81,5 @@ class LossEvidence(Fact):
     """Segments that the peer's kernel sent again meanwhile, as it counts itself; null where it is not ours to ask."""
     peer_unacknowledged: int | None = None
     """Segments of the peer's that waited for an ACK at the end, as its kernel counts; null as above."""
+    later: float = 0.0
+    """Seconds since it had ended: what was not acknowledged yet is looked at once more before this is told."""

@@ -56,7 +56,8 @@ def test_policies_are_applied_shown_and_cleared(api: Api) -> None:
     assert typed(api, "clear", "slow-link").stdout == "proxy: slow-link taken away\n"
     assert told(api, "clear") == {"proxy": ["gave-up-rst"]}
     assert told(api, "clear") == {"proxy": []}
-    assert typed(api, "clear", "slow-link").stdout == "no proxy has policy 'slow-link'\n"
+    nowhere = typed(api, "clear", "slow-link")
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "no proxy has policy 'slow-link'\n")
     assert told(api, "panic") == {"rules": 0, "faults": 0, "flows": 0}
     assert typed(api, "status", "-q").stdout == ""
 
@@ -73,7 +74,9 @@ def test_flows_are_waited_for_and_killed(api: Api) -> None:
         number = min(one["state"]["flow"] for one in api.get("/api/v1/flows")["flows"])
         assert told(api, "kill", str(number), "--how", "close") == {"killed": 1}
         assert first.recv(1) == b""
-        assert typed(api, "kill", "--all").stdout == "2 flows ended\n"
+        gone = typed(api, "kill", str(number), str(number + 1))
+        assert (gone.exit_code, gone.stdout) == (1, "1 flows ended, 1 were not there\n")
+        assert typed(api, "kill", "--all").stdout == "1 flows ended\n"
         for client in (second, third):
             with pytest.raises(ConnectionResetError):
                 client.recv(1)

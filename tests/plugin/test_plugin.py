@@ -99,6 +99,9 @@ def test_turns(bustedwall, echo, ping):
 
 def test_a_name_of_the_library_may_be_taken(bustedwall, echo):
     wall = bustedwall.proxy(echo)
+    for text in ("", "- a", "summary: s"):
+        with pytest.raises(ValueError, match="expected a policy"):
+            wall.define(text)
     wall.define(MINE.replace("mine", "slow-link"))
     wall.apply("slow-link", may_not_fire=True)
 

@@ -146,3 +146,5 @@ def test_a_mark_names_policies_as_a_config_does() -> None:
     assert [str(one) for one in cases(["a", {"b": {"x": "1s", "y": 2}}])] == ["a", "b:x=1s,y=2"]
     with pytest.raises(ValueError, match="expected a policy's name"):
         cases({"a": {}, "b": {}})
+    with pytest.raises(ValueError, match="nothing would be broken"):
+        cases([])

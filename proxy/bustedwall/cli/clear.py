@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from bustedwall.cli.asking import addressed, asking, tell
+from bustedwall.cli.exits import Exit
 
 
 @click.command()
@@ -24,6 +26,8 @@ def clear(
     as_json: bool,
 ) -> None:
     """Take a policy away, or all of them; what they did is healed, and flows go on.
+
+    Ends with 1 where no proxy has the policy.
 
     \b
     bustedwall clear
@@ -44,3 +48,5 @@ def clear(
                 taken[name] = [policy]
     lines = [f"{name}: {', '.join(used) or 'nothing'} taken away" for name, used in taken.items()]
     tell(taken, "\n".join(lines) or f"no proxy has policy '{policy}'", as_json=as_json)
+    if policy is not None and not taken:
+        sys.exit(Exit.FINDING)

@@ -51,7 +51,7 @@ _PIPES_SPENT = (
 _PRIVILEGES = {
     "CAP_NET_BIND_SERVICE": "opens doors on ports below 1024",
     "CAP_NET_ADMIN": "is for losing some of what arrives, and ACKs alone",
-    "CAP_NET_RAW": "is for pcap and reject",
+    "CAP_NET_RAW": f"is for {', '.join(FOR[a] for a in Ability if a.privilege == 'CAP_NET_RAW')}",
     "CAP_SYS_ADMIN": "lifts the limit of this user's pipes, as CAP_SYS_RESOURCE does",
     "CAP_SYS_RESOURCE": "lifts the limit of this user's pipes",
 }

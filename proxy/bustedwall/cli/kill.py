@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from bustedwall.cli.asking import addressed, asking, tell, which
+from bustedwall.cli.exits import Exit
 from bustedwall.client import How
 
 
@@ -30,6 +32,8 @@ def kill(
 ) -> None:
     """End flows, by their numbers or all: both legs by RST, by FIN, or without a segment.
 
+    Ends with 1 where a number is that of no open flow.
+
     \b
     bustedwall kill 17 18
     bustedwall kill --all --how vanish
@@ -40,4 +44,8 @@ def kill(
     with asking(control, token_file) as client:
         where = which(client, proxy) if flows else proxy
         killed = client.kill(how, proxy=where, flows=flows or None, client=network)
-    tell({"killed": killed}, f"{killed} flows ended", as_json=as_json)
+    missing = len(set(flows)) - killed
+    said = f"{killed} flows ended" + (f", {missing} were not there" if missing > 0 else "")
+    tell({"killed": killed}, said, as_json=as_json)
+    if missing > 0:
+        sys.exit(Exit.FINDING)

@@ -38,7 +38,10 @@ def cases(
     if family is not None:
         return [Case(name, {}, may_not_fire, of_family=True) for name in _family(family)]
     assert policy is not None
-    return [_case(one, may_not_fire) for one in ([policy] if isinstance(policy, str | Mapping) else policy)]
+    found = [_case(one, may_not_fire) for one in ([policy] if isinstance(policy, str | Mapping) else policy)]
+    if not found:
+        raise ValueError("no policy is named, so nothing would be broken")
+    return found
 
 
 def _family(name: str) -> tuple[str, ...]:

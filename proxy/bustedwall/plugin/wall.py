@@ -98,13 +98,19 @@ class Wall:
                 one.end(number)
 
     def define(self, text: str) -> None:
-        """Have a policy of the test's own be known by its name until the test ends; `text` is YAML."""
+        """Have a policy of the test's own be known by its name until the test ends; `text` is YAML.
+
+        Raises ValueError where that is no policy at all, and ControlError where it is a wrong one.
+        """
         import yaml  # noqa: PLC0415 (it takes time that only this one needs)
 
-        name = (yaml.safe_load(text) or {}).get("name", "")
+        written = yaml.safe_load(text)
+        if not isinstance(written, dict) or "name" not in written:
+            raise ValueError(f"expected a policy, a mapping with version, name, summary and rules, got {text[:100]!r}")
+        name = str(written["name"])
         with self.process.client() as client:
-            client.define(str(name), text)
-        self._defined.add(str(name))
+            client.define(name, text)
+        self._defined.add(name)
 
     def fire(self, signal: str) -> int:
         """Fire a signal of the policies; return how many rules have heard it. Nobody: an AssertionError."""
@@ -134,9 +140,16 @@ class Wall:
 
     @property
     def turns_seen(self) -> list[Json]:
-        """The turns of clients that the server has answered, in the order in which they were over, as facts."""
+        """The turns of clients that the server has answered, in the order in which they were over, as facts.
+
+        Raises RuntimeError where some may be forgotten by now.
+        """
         if not self._turns:
             raise TypeError("turns are not told here: bustedwall.proxy(upstream, turns=True)")
+        if self.forgotten():
+            raise RuntimeError(
+                f"more than {KEPT:,} facts have come, and the first are forgotten: ask for turns earlier"
+            )
         return list(seen(self.facts()))
 
     def wait_for(

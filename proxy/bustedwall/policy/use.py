@@ -64,9 +64,8 @@ def read_text(text: str, name: str) -> Use:
         here = Place(source, (policy, key), _columns(at, start + len(piece)), _columns(start, start + len(key)))
         if not equals or not key:
             whole = Place(source, (policy,), _columns(start, start + len(piece)))
-            problems.append(
-                whole.problem(f"expected PARAMETER=VALUE, got {shown(piece)}", f"as in '{policy}:after=1kB'")
-            )
+            hint = f"as in 'reset-mid-response:after=1kB'; 'bustedwall policies {policy}' tells its parameters"
+            problems.append(whole.problem(f"expected PARAMETER=VALUE, got {shown(piece)}", hint))
         elif any("\ud800" <= c <= "\udfff" for c in value):
             # How Python passes on bytes of a command line that are no UTF-8; pydantic refuses to look at them.
             problems.append(here.problem(f"the value of '{key}' is not UTF-8 text"))

@@ -133,6 +133,10 @@ SAID: list[tuple[str, str]] = [
     ("no-answer", 'Get "http://10.0.0.2/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'),
     ("no-answer", "java.net.SocketTimeoutException: Read timed out"),
     ("no-answer", "upstream timed out (110: Connection timed out) while reading response header from upstream"),
+    ("closed-here", "java.net.SocketException: Socket closed"),
+    ("closed-here", "java.net.SocketException: Socket is closed"),
+    ("server-full", "ERR max number of clients reached"),
+    ("tls-closed", "ssl.SSLZeroReturnError: TLS/SSL connection has been closed (EOF) (_ssl.c:1006)"),
     ("refused", "dial tcp 10.0.0.2:80: connect: connection refused"),
     ("refused", "Error: connect ECONNREFUSED 10.0.0.2:80"),
     ("refused", "java.net.ConnectException: Connection refused"),
@@ -148,4 +152,5 @@ SAID: list[tuple[str, str]] = [
     ("tls-handshake-ended", "javax.net.ssl.SSLHandshakeException: Remote host terminated the handshake"),
 ]
 """The symptom that words tell of: Python, Go, Node, Java and nginx, in a network of namespaces where a
-server, a firewall or the test's own packets broke the connection."""
+server, a firewall or the test's own packets broke the connection; Java 17 that closed its own socket in another
+thread, Redis 7.0 with `maxclients 1`, and Python 3.8 to 3.13 whose handshake met a close_notify."""

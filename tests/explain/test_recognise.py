@@ -10,7 +10,11 @@ from tests.real.case import CURL, NGINX, NODE, Case
 from tests.real.expected import CASES
 
 from bustedwall.explain.model import Symptom, load
-from bustedwall.explain.recognise import LONGEST, Found, nearest, recognise
+from bustedwall.explain.recognise import PIECE, REACH, Found, nearest, recognise, recognise_all
+from bustedwall.faults.inject import InjectFault
+from bustedwall.policy import library
+from bustedwall.policy.load import load_use
+from bustedwall.policy.rules import Arm
 
 TEXTS = load()
 
@@ -131,7 +135,8 @@ def test_node_says_econnreset_where_no_rst_came() -> None:
 def test_every_word_of_the_data_is_recognised_as_its_own_symptom() -> None:
     for symptom in TEXTS.symptoms:
         for program, words, _ in symptom.said():
-            assert symptom.name in names(words.replace("…", "4711")), (program, words)
+            said = words.replace("…", "4711").replace("⋮", ": x\n\tat a.B.c(B.java:1)\nCaused by: ").replace("¶", "")
+            assert symptom.name in names(said), (program, words)
 
 
 def test_the_nearest_words_are_offered_and_none_where_none_are_near() -> None:
@@ -143,12 +148,123 @@ def test_the_nearest_words_are_offered_and_none_where_none_are_near() -> None:
     assert nearest("", TEXTS) is None
 
 
-def test_of_a_long_log_the_beginning_is_read() -> None:
+def log(*, before: int) -> str:
+    """Return a dull log of so many characters."""
     line = "nothing to see here\n"
-    before = line * (LONGEST // len(line) - 1)
+    return (line * (before // len(line) + 1))[:before]
 
-    assert names(f"{before}EPIPE\n") == ["broken-pipe"]
-    assert names(f"{before}{line * 2}EPIPE\n") == []
+
+@pytest.mark.parametrize("before", [0, PIECE - 3, PIECE + REACH - 3, PIECE + REACH, 3 * PIECE + 7])
+@pytest.mark.parametrize("part", [1000, PIECE, 10 * PIECE])
+def test_all_of_a_long_log_is_read(before: int, part: int) -> None:
+    text = f"{log(before=before)}\nError: read ECONNRESET\n{log(before=2 * PIECE)}"
+    parts = (text[at : at + part] for at in range(0, len(text), part))
+
+    assert [one.symptom.name for one in recognise_all(parts, TEXTS)] == ["reset"]
+
+
+def test_words_are_told_once_however_many_pieces_have_them() -> None:
+    lines = f"upstream prematurely closed connection while reading upstream\n{log(before=REACH)}" * 20
+
+    assert names(lines) == ["end-in-answer"]
+
+
+def test_what_is_nearest_is_looked_for_in_the_last_lines() -> None:
+    near = nearest(f"{log(before=1000)}conection resett by per", TEXTS)
+
+    assert near is not None
+    assert near.symptom.name == "reset"
+    assert nearest(f"conection resett by per\n{log(before=1000)}", TEXTS) is None
+
+
+def test_colours_and_links_within_words_are_no_part_of_them() -> None:
+    assert names("Error: Connection \x1b[01;31m\x1b[Kreset\x1b[m\x1b[K by peer") == ["reset"]
+    assert names("\x1b]8;;http://a/\x07Connection refused\x1b]8;;\x07") == ["refused"]
+
+
+TRACE = """\
+Exception in thread "main" java.io.IOException: {said}
+\tat java.net.http/jdk.internal.net.http.HttpClientImpl.send(HttpClientImpl.java:586)
+\tat Hc.main(Hc.java:9)
+Caused by: java.io.IOException: {said}
+\tat java.net.http/jdk.internal.net.http.common.Utils.wrapWithExtraDetail(Utils.java:386)
+\t... 1 more
+Caused by: {cause}
+\tat java.base/sun.nio.ch.SocketChannelImpl.throwConnectionReset(SocketChannelImpl.java:401)
+"""
+EOF, RESET = "java.io.EOFException: EOF reached while reading", "java.net.SocketException: Connection reset"
+NOTHING, SHORT = "HTTP/1.1 header parser received no bytes", "fixed content-length: 5000, bytes received: 959"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause", "symptoms"),
+    [
+        (NOTHING, EOF, ["end-before-answer"]),
+        (NOTHING, RESET, ["reset"]),
+        (SHORT, EOF, ["end-in-answer"]),
+        (SHORT, RESET, ["reset-in-answer"]),
+    ],
+)
+def test_the_cause_in_a_trace_of_java_decides(said: str, cause: str, symptoms: list[str]) -> None:
+    """Java 17's HttpClient says the same to a FIN and to a RST; behind the policies only the last cause differed."""
+    assert names(TRACE.format(said=said, cause=cause)) == symptoms
+
+
+def test_the_first_line_alone_is_both() -> None:
+    for said, symptoms in ((NOTHING, {"end-before-answer", "reset"}), (SHORT, {"end-in-answer", "reset-in-answer"})):
+        told = found(f"java.io.IOException: {said}")
+        assert {one.symptom.name for one in told} == symptoms
+        assert all(one.words.endswith(said.rpartition(" ")[2]) for one in told), "what is quoted is not cut"
+
+
+@pytest.mark.parametrize(
+    ("text", "symptom"),
+    [
+        ("java.net.SocketException: Socket closed", "closed-here"),
+        ("java.net.SocketException: Socket is closed", "closed-here"),
+        ("aborted", "aborted"),
+        ("Error: aborted\n    at TLSSocket.socketCloseListener (node:_http_client:478:19)", "aborted"),
+        ("curl: (7) Failed to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server", "not-connected"),
+        ("OSError: [Errno 113] Connect call failed ('127.0.0.1', 80)", "unreachable"),
+        (
+            '  File "/usr/lib/python3.11/asyncio/timeouts.py", line 115\n    raise TimeoutError\nTimeoutError',
+            "no-answer",
+        ),
+        ("asyncio.exceptions.IncompleteReadError: 0 bytes read on a total of 5041 expected bytes", "end-before-answer"),
+        ("asyncio.exceptions.IncompleteReadError: 7 bytes read on a total of 5041 expected bytes", "end-in-answer"),
+        ("ssl.SSLZeroReturnError: TLS/SSL connection has been closed (EOF) (_ssl.c:1006)", "tls-closed"),
+        ("LOG:  unexpected EOF on client connection with an open transaction", "client-gone"),
+        ("code: ECONNABORTED, message: timeout of 1000ms exceeded", "no-answer"),
+        ("ERR max number of clients reached", "server-full"),
+        ("ERROR 1040 (08004): Too many connections", "server-full"),
+        ("FATAL:  sorry, too many clients already", "server-full"),
+        ("The client was disconnected by the server because of inactivity", "server-idle-limit"),
+    ],
+)
+def test_words_have_this_symptom_and_no_other(text: str, symptom: str) -> None:
+    assert names(text) == [symptom]
+
+
+def test_who_says_words_is_told_and_who_may() -> None:
+    (java,) = found("java.net.SocketTimeoutException: Read timed out")
+    assert "Java" in java.program
+    assert "requests" not in java.program
+    assert names("the user aborted the job") == []
+
+
+def injected(policy: str) -> str:
+    """Return what a policy says to a client by itself."""
+    faults = [step.fault for rule in load_use(policy) for step in rule.steps if isinstance(step, Arm)]
+    told = [one for one in faults if isinstance(one, InjectFault)]
+    said = "".join(one.text or bytes.fromhex(one.hex or "").decode(errors="replace") for one in told)
+    return said.replace(
+        "#HY000", " "
+    )  # in MySQL's packet the text begins right behind the state; no client shows it so
+
+
+@pytest.mark.parametrize("policy", [name for name in library.names() if injected(name)])
+def test_what_a_policy_says_itself_leads_to_it(policy: str) -> None:
+    assert policy in {name for one in found(injected(policy)) for name in policies(one.symptom)}
 
 
 def test_errnos_of_this_machine_have_the_numbers_that_are_meant() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
 
 import click
 
@@ -12,7 +14,7 @@ from bustedwall.cli.exits import Exit
 from bustedwall.cli.layout import paragraph, section
 from bustedwall.cli.trying import commands
 from bustedwall.explain.model import Cause, Look, Texts, load
-from bustedwall.explain.recognise import LONGEST, Found, Near, nearest, recognise
+from bustedwall.explain.recognise import LAST, PIECE, Found, Near, nearest, recognise_all
 from bustedwall.policy import library
 from bustedwall.policy.load import load_policy
 from bustedwall.policy.words import either
@@ -39,15 +41,46 @@ def explain(text: tuple[str, ...], *, as_json: bool) -> None:
     It says which symptom it is, what the likely causes are, how to tell them apart, which policy does the
     same, and what helps. It ends with 1 where it knows none of the words.
     """  # noqa: D301 (\b, a backspace, tells click to keep the lines)
-    said = sys.stdin.buffer.read(4 * LONGEST).decode(errors="replace") if text == ("-",) else " ".join(text)
+    parts = _Parts(_read(sys.stdin.buffer) if text == ("-",) else [" ".join(text)])
     texts = load()
-    found = recognise(said, texts)
-    near = None if found else nearest(said, texts)
+    found = recognise_all(parts, texts)
+    near = None if found else nearest(parts.end, texts)
+    if not found and parts.long:
+        click.echo(f"All of it was looked at; what is most like it was looked for in its last {LAST} lines.", err=True)
     if as_json:
         click.echo(json.dumps(_as_json(found, near), indent=2, ensure_ascii=False))
     else:
         click.echo(_pages(found) if found else _unknown(near, texts), nl=False)
     sys.exit(Exit.OK if found else Exit.FINDING)
+
+
+def _read(stream: IO[bytes]) -> Iterator[str]:
+    """Yield what a stream has, as text, whatever bytes it may be."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    while data := stream.read(PIECE):
+        yield decoder.decode(data)
+    yield decoder.decode(b"", final=True)
+
+
+class _Parts:
+    """The parts of a text, of which the end is kept."""
+
+    def __init__(self, parts: Iterable[str]) -> None:
+        self._parts = parts
+        self._lines = 0
+        self.end = ""
+
+    @property
+    def long(self) -> bool:
+        """Whether there is more than `nearest` compares."""
+        return self._lines > LAST
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield each part once."""
+        for part in self._parts:
+            self.end = (self.end + part)[-PIECE:]
+            self._lines += part.count("\n")
+            yield part
 
 
 def _pages(found: Sequence[Found]) -> str:

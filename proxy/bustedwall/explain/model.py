@@ -12,12 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from bustedwall.policy.check import check
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
+from bustedwall.policy.words import either
 
 FILE = "texts.yaml"
 
 Text = Annotated[str, Field(min_length=1)]
 Words = dict[Text, Annotated[list[Text], Field(min_length=1)]]
-"""By program: parts of what it says. `…` stands for something within a line, a space for any white space."""
+"""By program: parts of what it says. `…` stands for something within a line, a space for any white space, `⋮` for
+the rest of the line and the frames of a trace down to `Caused by: `, `¶` for the beginning or the end of a line."""
 
 
 class _Strict(BaseModel):
@@ -72,11 +74,14 @@ class Symptom(_Strict):
     """How to tell the causes apart."""
 
     def said(self) -> Iterator[tuple[str, str, bool]]:
-        """Yield each program, its words, and whether they are vague."""
+        """Yield the program, or the programs, that say something, what they say, and whether it is vague."""
         for words, vague in ((self.words, False), (self.vague, True)):
+            programs: dict[str, list[str]] = {}
             for program, texts in words.items():
                 for text in texts:
-                    yield program, text, vague
+                    programs.setdefault(text, []).append(program)
+            for text, those in programs.items():
+                yield either(those), text, vague
 
 
 class Texts(_Strict):

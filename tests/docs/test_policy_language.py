@@ -15,11 +15,12 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from bustedwall.faults import registry
+from bustedwall.policy.config_model import ConfigFile, WrittenProxy
 from bustedwall.policy.limits import WrittenLimits
 from bustedwall.policy.load import config_of, load_typed
 from bustedwall.policy.matching import WrittenFlows, WrittenMatch
 from bustedwall.policy.missing import Terms
-from bustedwall.policy.model import ConfigFile, PolicyFile, Symptom, WrittenParameter, WrittenProxy, WrittenRule
+from bustedwall.policy.model import PolicyFile, Symptom, WrittenParameter, WrittenRule
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.rules import Rule

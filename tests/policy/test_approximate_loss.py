@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bustedwall.policy.config_model import OnMissing
 from bustedwall.policy.load import load_typed
 from bustedwall.policy.missing import Terms
-from bustedwall.policy.model import OnMissing
 from bustedwall.policy.problem import PolicyError
 from bustedwall.terms.facts import StepUnmet
 from bustedwall.terms.needs import Ability

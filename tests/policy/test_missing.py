@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bustedwall.faults.reset import ResetFault
+from bustedwall.policy.config_model import OnMissing
 from bustedwall.policy.load import load_config, load_typed
 from bustedwall.policy.missing import Terms
-from bustedwall.policy.model import OnMissing
 from bustedwall.policy.problem import PolicyError
 from bustedwall.policy.rules import Arm
 from bustedwall.terms.facts import StepUnmet

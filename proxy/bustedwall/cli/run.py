@@ -19,10 +19,11 @@ from bustedwall.kernel.abilities import find_out
 from bustedwall.kernel.memory import keep_one_heap
 from bustedwall.policy.address import Address, Listen, contradictions, source, where_to_listen
 from bustedwall.policy.capture import SNAPLEN, capture, objections
+from bustedwall.policy.config_model import MSS, SEEDS, OnMissing
 from bustedwall.policy.control import ControlDoor, where_to_control
 from bustedwall.policy.load import load_config, load_limits, load_typed
 from bustedwall.policy.missing import Terms
-from bustedwall.policy.model import MSS, SEEDS, OnMissing, checked_name
+from bustedwall.policy.model import checked_name
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.proxy_protocol import ProxyProtocol
 from bustedwall.policy.setup import Config, ProxySetup

@@ -25,9 +25,9 @@ from bustedwall.cli.tokens import TokenError, tokens
 from bustedwall.flow.recorded import Recorded
 from bustedwall.kernel.descriptors import seats
 from bustedwall.kernel.passed import PassedSockets
+from bustedwall.policy.config_model import SEEDS
 from bustedwall.policy.control import ControlDoor
 from bustedwall.policy.export import export
-from bustedwall.policy.model import SEEDS
 from bustedwall.policy.setup import Config
 from bustedwall.record.form import Form
 from bustedwall.terms.facts import RunStarted, SetupTold

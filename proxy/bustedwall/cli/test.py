@@ -16,7 +16,7 @@ import click
 from bustedwall.cli.exits import Exit
 from bustedwall.cli.log import Log
 from bustedwall.cli.verdicts import Verdicts
-from bustedwall.policy.model import SEEDS
+from bustedwall.policy.config_model import SEEDS
 from bustedwall.policy.problem import PolicyError
 from bustedwall.record.files import write_whole
 from bustedwall.suite import report

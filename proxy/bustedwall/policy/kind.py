@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from bustedwall.policy.model import ConfigFile, PolicyFile
+from bustedwall.policy.config_model import ConfigFile
+from bustedwall.policy.model import PolicyFile
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.source import Document
 from bustedwall.policy.words import nearest

@@ -12,10 +12,11 @@ from bustedwall.policy.address import contradictions, one_door
 from bustedwall.policy.applied import Applied, Policies
 from bustedwall.policy.capture import capture, objections
 from bustedwall.policy.check import check
+from bustedwall.policy.config_model import ConfigFile, OnMissing, WrittenProxy
 from bustedwall.policy.kind import Kind, expect, kind_of
 from bustedwall.policy.limits import NO_LIMITS, WrittenLimits
 from bustedwall.policy.missing import AS_WRITTEN, Terms
-from bustedwall.policy.model import ConfigFile, OnMissing, PolicyFile, WrittenProxy
+from bustedwall.policy.model import PolicyFile
 from bustedwall.policy.parse import parse
 from bustedwall.policy.problem import PolicyError, Problem
 from bustedwall.policy.proxy_protocol import SILENT

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bustedwall.faults.fault import Fault, LastingFault
-from bustedwall.policy.model import OnMissing
+from bustedwall.policy.config_model import OnMissing
 from bustedwall.policy.problem import Problem
 from bustedwall.policy.rules import Arm, Rule, Step
 from bustedwall.policy.words import either

@@ -19,9 +19,10 @@ from pydantic_core import PydanticCustomError
 from bustedwall.faults import registry
 from bustedwall.faults.fault import WAYS, Fault
 from bustedwall.policy import library
+from bustedwall.policy.config_model import ConfigFile
 from bustedwall.policy.keys import Schema, in_yaml, keys_of, walk, without
 from bustedwall.policy.load import load_policy
-from bustedwall.policy.model import PARAMETER_NAME, ConfigFile, PolicyFile, ScalarValue, WrittenParameter
+from bustedwall.policy.model import PARAMETER_NAME, PolicyFile, ScalarValue, WrittenParameter
 from bustedwall.policy.rules import AtAccept, Heal, Trigger, Wait
 from bustedwall.policy.words import either
 from bustedwall.policy.written_moments import FLOW_FORMS, FLOW_WORDS, FORMS, WORDS, Moment

@@ -14,7 +14,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from bustedwall.policy.address import Address
-from bustedwall.policy.model import Name, Seed, Text
+from bustedwall.policy.config_model import Seed
+from bustedwall.policy.model import Name, Text
 from bustedwall.policy.written import MARK
 from bustedwall.suite.bounds import WITHIN, Positive, Strict
 from bustedwall.suite.expected import Expect

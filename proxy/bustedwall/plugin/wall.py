@@ -180,7 +180,8 @@ class Wall:
         """Wait until bytes of the server come through again, on any flow; an AssertionError if none do."""
         over = time.monotonic() + within
         with self.process.client() as client:
-            after, before = client.last(), self._carried(client)
+            before = self._carried(client)  # first: what closes behind this has its bytes in it
+            after = client.last()
             while time.monotonic() < over:
                 if any(count > before.get(flow, 0) for flow, count in self._carried(client).items()):
                     return
